@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Module parameters: strings in, a configuration out.
+ *
+ * All are kept as the text that was given and judged together in init, not
+ * one by one in a setter: a setter cannot say what is allowed, and the
+ * kernel would add a line of its own to ours. They are read-only afterwards,
+ * because a running service never changes.
+ */
+#include <linux/cpumask.h>
+#include <linux/inet.h>
+#include <linux/kernel.h>
+#include <linux/moduleparam.h>
+#include <linux/netdevice.h>
+#include <linux/string.h>
+#include <net/ipv6.h>
+#include <net/net_namespace.h>
+
+#include "ksocket.h"
+
+#define KSOCKET_PARAM(name, value, desc) \
+	static char *name = value; \
+	module_param(name, charp, 0444); \
+	MODULE_PARM_DESC(name, desc)
+
+KSOCKET_PARAM(listen_addr, "127.0.0.1",
+	      "IPv4 or IPv6 address to listen on, link-local with %device; :: takes IPv4 too (default 127.0.0.1)");
+KSOCKET_PARAM(listen_port, "2325",
+	      "UDP port to listen on, 1 to 65535; 0 starts no service at load (default 2325)");
+KSOCKET_PARAM(reply_addr, "127.0.0.1",
+	      "address of the receiver in the modes relay and text (default 127.0.0.1)");
+KSOCKET_PARAM(reply_port, "23",
+	      "UDP port of the receiver, 1 to 65535 (default 23)");
+KSOCKET_PARAM(mode, "relay",
+	      "relay: pass on to the receiver; echo: send back; discard: take and forget; text: send the text to the receiver (default relay)");
+KSOCKET_PARAM(text, "testing...",
+	      "what mode text sends, 0 to 1024 bytes (default testing...)");
+KSOCKET_PARAM(buffer_size, "65535",
+	      "longest datagram taken in bytes, 1 to 65535; longer ones are dropped (default 65535, every UDP datagram)");
+KSOCKET_PARAM(threads, "1",
+	      "threads, each with its own sockets and buffer, 1 to the number of CPUs online (default 1)");
+KSOCKET_PARAM(device, "",
+	      "network device that the datagrams must come in by, or a VRF (default any)");
+KSOCKET_PARAM(rcvbuf, "0",
+	      "receive buffer in bytes, 2048 to 1073741823; 0 takes net.core.rmem_default (default 0)");
+KSOCKET_PARAM(sndbuf, "0",
+	      "send buffer in bytes, 2048 to 1073741823; 0 takes net.core.wmem_default (default 0)");
+KSOCKET_PARAM(min_source_port, "1024",
+	      "lowest source port that mode echo answers, 0 to 65535; 0 answers all (default 1024)");
+
+static int ksocket_param_uint(const char *name, const char *value,
+			      unsigned int min, unsigned int max,
+			      unsigned int *result, struct ksocket_report *rep)
+{
+	long long number;
+	int err;
+
+	err = kstrtoll(value, 0, &number);
+	if (err == -EINVAL)
+		return ksocket_report(rep, -EINVAL,
+				      "%s=%.32s: not a number, allowed %u to %u",
+				      name, value, min, max);
+	if (err || number < min || number > max)
+		return ksocket_report(rep, -ERANGE,
+				      "%s=%.32s: out of range, allowed %u to %u",
+				      name, value, min, max);
+
+	*result = number;
+	return 0;
+}
+
+/* As ksocket_param_uint(), with 0 for the system's default. */
+static int ksocket_param_sockbuf(const char *name, const char *value,
+				 unsigned int *result,
+				 struct ksocket_report *rep)
+{
+	int err;
+
+	err = ksocket_param_uint(name, value, 0, KSOCKET_SOCKBUF_MAX, result,
+				 rep);
+	if (!err && *result && *result < KSOCKET_SOCKBUF_MIN)
+		err = ksocket_report(rep, -ERANGE,
+				     "%s=%.32s: out of range, allowed %u to %u, or 0 for the system's default",
+				     name, value, KSOCKET_SOCKBUF_MIN,
+				     KSOCKET_SOCKBUF_MAX);
+
+	return err;
+}
+
+static int ksocket_param_device(struct net *net, const char *name,
+				const char *value, struct ksocket_config *cfg,
+				struct ksocket_report *rep)
+{
+	struct net_device *dev;
+
+	if (!*value)
+		return 0;
+
+	dev = dev_get_by_name(net, value);
+	if (!dev)
+		return ksocket_report(rep, -ENODEV,
+				      "%s=%.32s: no such network device here",
+				      name, value);
+
+	strscpy(cfg->device, dev->name, sizeof(cfg->device));
+	cfg->ifindex = dev->ifindex;
+	/* The way to the receiver may be another device, but no other VRF. */
+	if (netif_is_l3_master(dev))
+		cfg->reply_ifindex = dev->ifindex;
+	dev_put(dev);
+
+	return 0;
+}
+
+static int ksocket_param_scope(struct net *net, const char *name,
+			       const char *value, const char *scope,
+			       struct sockaddr_in6 *in6,
+			       struct ksocket_report *rep)
+{
+	struct net_device *dev;
+	unsigned int ifindex;
+
+	if (!(ipv6_addr_type(&in6->sin6_addr) & IPV6_ADDR_LINKLOCAL)) {
+		if (scope)
+			return ksocket_report(rep, -EINVAL,
+					      "%s=%.64s: only a link-local IPv6 address takes a %%device",
+					      name, value);
+		return 0;
+	}
+
+	if (!scope || !*scope)
+		return ksocket_report(rep, -EINVAL,
+				      "%s=%.64s: a link-local address needs its %%device",
+				      name, value);
+
+	if (kstrtouint(scope, 10, &ifindex))
+		dev = dev_get_by_name(net, scope);
+	else
+		dev = dev_get_by_index(net, ifindex);
+	if (!dev)
+		return ksocket_report(rep, -ENODEV,
+				      "%s=%.64s: no such network device here",
+				      name, value);
+
+	in6->sin6_scope_id = dev->ifindex;
+	dev_put(dev);
+	return 0;
+}
+
+static int ksocket_param_addr(struct net *net, const char *name,
+			      const char *value, unsigned int port,
+			      union ksocket_addr *addr,
+			      struct ksocket_report *rep)
+{
+	const char *scope = strchr(value, '%');
+	size_t len = scope ? scope - value : strlen(value);
+	const char *end;
+
+	memset(addr, 0, sizeof(*addr));
+
+	if (!scope && in4_pton(value, len, (u8 *)&addr->in.sin_addr, -1, &end) &&
+	    !*end) {
+		addr->in.sin_family = AF_INET;
+		addr->in.sin_port = htons(port);
+		return 0;
+	}
+
+	memset(addr, 0, sizeof(*addr));
+	if (!in6_pton(value, len, (u8 *)&addr->in6.sin6_addr, -1, &end) ||
+	    end != value + len)
+		return ksocket_report(rep, -EINVAL,
+				      "%s=%.64s: not an IPv4 or IPv6 address",
+				      name, value);
+
+	if (ipv6_addr_v4mapped(&addr->in6.sin6_addr) && !scope) {
+		__be32 ip = addr->in6.sin6_addr.s6_addr32[3];
+
+		memset(addr, 0, sizeof(*addr));
+		addr->in.sin_family = AF_INET;
+		addr->in.sin_port = htons(port);
+		addr->in.sin_addr.s_addr = ip;
+		return 0;
+	}
+
+	addr->in6.sin6_family = AF_INET6;
+	addr->in6.sin6_port = htons(port);
+	return ksocket_param_scope(net, name, value, scope ? scope + 1 : NULL,
+				   &addr->in6, rep);
+}
+
+static int ksocket_params_read_numbers(struct ksocket_config *cfg,
+				       struct ksocket_report *rep)
+{
+	unsigned int number;
+	int err;
+
+	err = ksocket_param_uint("buffer_size", buffer_size, 1,
+				 KSOCKET_BUFFER_MAX, &cfg->buffer_size, rep);
+	if (err)
+		return err;
+
+	err = ksocket_param_uint("threads", threads, 1, num_online_cpus(),
+				 &cfg->threads, rep);
+	if (err)
+		return err;
+
+	err = ksocket_param_sockbuf("rcvbuf", rcvbuf, &cfg->rcvbuf, rep);
+	if (err)
+		return err;
+
+	err = ksocket_param_sockbuf("sndbuf", sndbuf, &cfg->sndbuf, rep);
+	if (err)
+		return err;
+
+	err = ksocket_param_uint("min_source_port", min_source_port, 0,
+				 U16_MAX, &number, rep);
+	cfg->min_source_port = number;
+	return err;
+}
+
+static int ksocket_params_read_addrs(struct net *net,
+				     struct ksocket_config *cfg,
+				     struct ksocket_report *rep)
+{
+	unsigned int port;
+	int err;
+
+	err = ksocket_param_device(net, "device", device, cfg, rep);
+	if (err)
+		return err;
+
+	err = ksocket_param_uint("listen_port", listen_port, 0, U16_MAX, &port,
+				 rep);
+	if (err)
+		return err;
+
+	err = ksocket_param_addr(net, "listen_addr", listen_addr, port,
+				 &cfg->listen, rep);
+	if (err)
+		return err;
+
+	err = ksocket_param_uint("reply_port", reply_port, 1, U16_MAX, &port,
+				 rep);
+	if (err)
+		return err;
+
+	return ksocket_param_addr(net, "reply_addr", reply_addr, port,
+				  &cfg->reply, rep);
+}
+
+/**
+ * ksocket_params_read() - the configuration that the parameters ask for
+ * @net: the namespace that device names and scopes belong to
+ * @cfg: where to; zeroed by the caller
+ * @rep: says what was wrong and what is allowed
+ *
+ * Every parameter is judged, used by the mode or not: a typo is told.
+ *
+ * Return: 0, -EINVAL for what is no value of its kind, -ERANGE for a number
+ * out of range, -ENODEV for an unknown device. With listen port 0 no service
+ * is wanted.
+ */
+int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
+			struct ksocket_report *rep)
+{
+	int err;
+
+	strscpy(cfg->name, "param", sizeof(cfg->name));
+
+	cfg->mode = ksocket_mode_find(mode);
+	if (!cfg->mode)
+		return ksocket_report(rep, -EINVAL,
+				      "mode=%.32s: unknown, allowed relay, echo, discard or text",
+				      mode);
+
+	/* The kernel has cut off what does not fit. */
+	cfg->text_len = strscpy(cfg->text, text, sizeof(cfg->text));
+
+	err = ksocket_params_read_numbers(cfg, rep);
+	if (err)
+		return err;
+
+	return ksocket_params_read_addrs(net, cfg, rep);
+}

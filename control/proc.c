@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /proc/net/ksocket: the services of a namespace and their counters, for
+ * people and scripts. The format is documented in Documentation/counters.rst
+ * and stable: keys are only ever added, at the end of a service's block.
+ */
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/seq_file_net.h>
+#include <net/net_namespace.h>
+
+#include "ksocket.h"
+
+static void ksocket_proc_show_config(struct seq_file *seq,
+				     const struct ksocket_service *svc)
+{
+	const struct ksocket_config *cfg = &svc->cfg;
+
+	seq_printf(seq, "service %s\n", cfg->name);
+	seq_printf(seq, "mode %s\n", cfg->mode->name);
+	seq_printf(seq, "proto %s\n", svc->transport->name);
+	seq_printf(seq, "listen %s\n", svc->listen_text);
+	seq_printf(seq, "reply %s\n", svc->reply_text);
+	seq_printf(seq, "device %s\n", cfg->ifindex ? cfg->device : "-");
+	seq_printf(seq, "threads %u\n", cfg->threads);
+	seq_printf(seq, "buffer_size %u\n", cfg->buffer_size);
+	seq_printf(seq, "rcvbuf %u\n", cfg->rcvbuf);
+	seq_printf(seq, "sndbuf %u\n", cfg->sndbuf);
+	seq_printf(seq, "min_source_port %u\n", cfg->min_source_port);
+}
+
+static void ksocket_proc_show_totals(struct seq_file *seq,
+				     const struct ksocket_service *svc)
+{
+	struct ksocket_totals sum;
+	int i;
+
+	ksocket_totals_read(svc, &sum);
+
+	seq_printf(seq, "rx_packets %llu\n", sum.rx_packets);
+	seq_printf(seq, "rx_bytes %llu\n", sum.rx_bytes);
+	seq_printf(seq, "tx_packets %llu\n", sum.tx_packets);
+	seq_printf(seq, "tx_bytes %llu\n", sum.tx_bytes);
+	seq_printf(seq, "discarded %llu\n", sum.discarded);
+	for (i = 0; i < KSOCKET_DROP_MAX; i++)
+		seq_printf(seq, "drop_%s %llu\n", ksocket_drop_name(i),
+			   sum.drops[i]);
+	seq_printf(seq, "stale_errors %llu\n", sum.stale_errors);
+	seq_printf(seq, "recv_errors %llu\n", sum.recv_errors);
+	seq_printf(seq, "rx_overflow %llu\n", sum.rx_overflow);
+	seq_printf(seq, "reply_ignored %llu\n", sum.reply_ignored);
+	seq_printf(seq, "wakeups %llu\n", sum.wakeups);
+}
+
+static int ksocket_proc_show(struct seq_file *seq, void *v)
+{
+	struct ksocket_net *kn = ksocket_net(seq_file_single_net(seq));
+	const struct ksocket_service *svc;
+
+	mutex_lock(&kn->lock);
+	list_for_each_entry(svc, &kn->services, node) {
+		if (!list_is_first(&svc->node, &kn->services))
+			seq_putc(seq, '\n');
+		ksocket_proc_show_config(seq, svc);
+		ksocket_proc_show_totals(seq, svc);
+	}
+	mutex_unlock(&kn->lock);
+
+	return 0;
+}
+
+/**
+ * ksocket_proc_init() - make /proc/net/ksocket of a namespace
+ * @net: the namespace
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ksocket_proc_init(struct net *net)
+{
+	if (!proc_create_net_single("ksocket", 0444, net->proc_net,
+				    ksocket_proc_show, NULL))
+		return -ENOMEM;
+
+	return 0;
+}
+
+/**
+ * ksocket_proc_exit() - undo ksocket_proc_init()
+ * @net: the namespace
+ *
+ * Waits for readers.
+ */
+void ksocket_proc_exit(struct net *net)
+{
+	remove_proc_entry("ksocket", net->proc_net);
+}

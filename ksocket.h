@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ksocket: UDP echo and relay daemon in the kernel
+ *
+ * The structs and verbs that the rooms of the module share.
+ *
+ * The way of a datagram, one direction only:
+ *
+ *   listen socket -> fixed buffer -> guard -> respond -> reply socket
+ *                                                        (or the sender)
+ *
+ * Lock: struct ksocket_net.lock guards the list of services and the writing
+ * side of the endpoint table. A service's configuration never changes after
+ * its start; sockets and buffer belong to the worker's own thread.
+ */
+#ifndef KSOCKET_H
+#define KSOCKET_H
+
+#include <linux/if.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/socket.h>
+#include <linux/types.h>
+#include <linux/u64_stats_sync.h>
+
+#include "compat.h"
+
+struct net;
+struct seq_file;
+struct socket;
+struct task_struct;
+
+#define KSOCKET_NAME_LEN	16
+#define KSOCKET_TEXT_MAX	1024	/* what a string parameter can carry */
+#define KSOCKET_BUFFER_MAX	65535	/* no UDP payload is longer */
+#define KSOCKET_SOCKBUF_MIN	2048
+#define KSOCKET_SOCKBUF_MAX	(INT_MAX / 2)	/* the stack doubles it */
+
+/*
+ * The one table of drop reasons: enumerator, name, meaning. The enum, the
+ * counters, the names in /proc/net/ksocket and in ksocket:ksocket_drop, and
+ * Documentation/drop-reasons.rst all come from it. Append only: the numbers
+ * are visible to tracing programs.
+ */
+#define KSOCKET_DROP_TABLE(X) \
+	X(TRUNCATED, "truncated", \
+	  "longer than buffer_size; a datagram is never passed on shortened") \
+	X(SRC_UNSPECIFIED, "src_unspecified", \
+	  "the source address is 0.0.0.0 or ::, nobody's") \
+	X(SRC_MULTICAST, "src_multicast", \
+	  "the source address is a multicast group") \
+	X(SRC_BROADCAST, "src_broadcast", \
+	  "the source address is the limited or a directed broadcast address") \
+	X(DST_MULTICAST, "dst_multicast", \
+	  "sent to a multicast group") \
+	X(DST_BROADCAST, "dst_broadcast", \
+	  "sent to a broadcast address") \
+	X(SRC_PORT_ZERO, "src_port_zero", \
+	  "the source port is 0, so there is nobody to answer (RFC 768)") \
+	X(SRC_PORT_LOW, "src_port_low", \
+	  "mode echo: the source port is below min_source_port") \
+	X(LOOP, "loop", \
+	  "the source is this service or another ksocket service in this namespace") \
+	X(SEND_REFUSED, "send_refused", \
+	  "the receiver refused (ICMP port unreachable), twice in a row") \
+	X(SEND_UNREACHABLE, "send_unreachable", \
+	  "no route, or the network or host is unreachable") \
+	X(SEND_DENIED, "send_denied", \
+	  "a firewall or policy forbids the answer (EPERM, EACCES)") \
+	X(SEND_NOMEM, "send_nomem", \
+	  "no memory or no room in the device's queue (ENOMEM, ENOBUFS)") \
+	X(SEND_AGAIN, "send_again", \
+	  "the send buffer is full; the thread never waits for it") \
+	X(SEND_TOO_LONG, "send_too_long", \
+	  "the answer does not fit the path or the protocol (EMSGSIZE)") \
+	X(SEND_OTHER, "send_other", \
+	  "sending failed for any other cause")
+
+/* One enumerator for each row; no kernel-doc, which cannot see into a macro. */
+enum ksocket_drop {
+#define KSOCKET_DROP_ENUM(sym, name, doc) KSOCKET_DROP_##sym,
+	KSOCKET_DROP_TABLE(KSOCKET_DROP_ENUM)
+#undef KSOCKET_DROP_ENUM
+	KSOCKET_DROP_MAX,		/* number of reasons */
+	KSOCKET_DROP_NONE = KSOCKET_DROP_MAX,	/* let it pass */
+};
+
+/**
+ * struct ksocket_report - the one line that says why a verb failed
+ * @text: what was wrong and what is allowed, without newline
+ *
+ * Verbs fill it, control doors say it: the module parameters in the kernel
+ * log, a netlink door in extack.
+ */
+struct ksocket_report {
+	char text[192];
+};
+
+/**
+ * ksocket_report() - note why a verb fails
+ * @rep: where to
+ * @err: negative errno
+ * @fmt: printf format of one line without newline
+ *
+ * Return: @err, so that a caller can return in the same breath.
+ */
+__printf(3, 4)
+int ksocket_report(struct ksocket_report *rep, int err, const char *fmt, ...);
+
+/**
+ * union ksocket_addr - an IPv4 or IPv6 socket address
+ * @sa: to read the family
+ * @in: AF_INET
+ * @in6: AF_INET6; the scope is set for link-local addresses only
+ *
+ * In configuration, guard and traces an IPv4-mapped IPv6 address does not
+ * occur: it is always the IPv4 one.
+ */
+union ksocket_addr {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static inline u16 ksocket_addr_port(const union ksocket_addr *addr)
+{
+	/* sin_port and sin6_port share their place. */
+	return ntohs(addr->in.sin_port);
+}
+
+/* "[" address "%" scope "]:" port */
+#define KSOCKET_ADDR_TEXT_LEN	64
+
+struct ksocket_mode;
+
+/**
+ * struct ksocket_config - what a service is asked to do
+ * @name: unique in its namespace, for people
+ * @mode: what becomes of a request
+ * @listen: address and port the requests come to; the port is not 0
+ * @reply: address and port of the receiver, where @mode has one
+ * @device: name of the device the listen sockets are bound to, or empty
+ * @ifindex: index of @device, or 0
+ * @reply_ifindex: device of the reply sockets, or 0; set when @device is a
+ *	VRF, whose routes the replies must take too
+ * @threads: number of workers, 1 to the number of CPUs
+ * @buffer_size: longest datagram taken, in bytes, 1 to %KSOCKET_BUFFER_MAX
+ * @rcvbuf: receive buffer of a listen socket in bytes, 0 for the system's
+ * @sndbuf: send buffer in bytes, 0 for the system's
+ * @min_source_port: lowest source port that mode echo answers, 0 for any
+ * @text_len: bytes in @text
+ * @text: what mode text answers
+ *
+ * Immutable once the service has started: a change is stop and start.
+ */
+struct ksocket_config {
+	char name[KSOCKET_NAME_LEN];
+	const struct ksocket_mode *mode;
+	union ksocket_addr listen;
+	union ksocket_addr reply;
+	char device[IFNAMSIZ];
+	int ifindex;
+	int reply_ifindex;
+	unsigned int threads;
+	unsigned int buffer_size;
+	unsigned int rcvbuf;
+	unsigned int sndbuf;
+	u16 min_source_port;
+	u16 text_len;
+	char text[KSOCKET_TEXT_MAX + 1];
+};
+
+/**
+ * struct ksocket_stats - counters of one service on one CPU
+ * @rx_packets: datagrams taken from the listen sockets, dropped ones too
+ * @rx_bytes: their payload bytes, of a truncated one its full length
+ * @tx_packets: answers handed to the stack
+ * @tx_bytes: their payload bytes
+ * @discarded: datagrams consumed as the mode asks (discard)
+ * @drops: datagrams not answered, by reason
+ * @stale_errors: ICMP errors of earlier answers, consumed by sending again
+ * @recv_errors: failed receives, none of which took a datagram
+ * @wakeups: times a worker slept and was woken
+ * @syncp: lets 32-bit readers see whole 64-bit values
+ *
+ * At every quiet moment rx_packets = tx_packets + discarded + sum of drops.
+ */
+struct ksocket_stats {
+	u64_stats_t rx_packets;
+	u64_stats_t rx_bytes;
+	u64_stats_t tx_packets;
+	u64_stats_t tx_bytes;
+	u64_stats_t discarded;
+	u64_stats_t drops[KSOCKET_DROP_MAX];
+	u64_stats_t stale_errors;
+	u64_stats_t recv_errors;
+	u64_stats_t wakeups;
+	struct u64_stats_sync syncp;
+};
+
+/**
+ * struct ksocket_totals - the counters of a service, all CPUs added up
+ *
+ * Members as in struct ksocket_stats, and two that the stack counts:
+ *
+ * @rx_overflow: datagrams that the stack dropped because a listen socket's
+ *	receive buffer was full (or the checksum wrong); not in rx_packets
+ * @reply_ignored: datagrams that a receiver sent back to a reply socket,
+ *	which nobody reads
+ */
+struct ksocket_totals {
+	/* private: see struct ksocket_stats */
+	u64 rx_packets;
+	u64 rx_bytes;
+	u64 tx_packets;
+	u64 tx_bytes;
+	u64 discarded;
+	u64 drops[KSOCKET_DROP_MAX];
+	u64 stale_errors;
+	u64 recv_errors;
+	u64 wakeups;
+	/* public: */
+	u64 rx_overflow;
+	u64 reply_ignored;
+};
+
+/**
+ * struct ksocket_endpoint - a local address that a service sends from
+ * @node: in the namespace's table; written under its lock, read under RCU
+ * @addr: the address and port
+ *
+ * A datagram from such an address is a loop.
+ */
+struct ksocket_endpoint {
+	struct hlist_node node;
+	union ksocket_addr addr;
+};
+
+/**
+ * struct ksocket_worker - one thread of a service and all that it touches
+ * @svc: the service, which outlives the worker
+ * @task: the kthread, or NULL
+ * @listen: socket that the requests come to, or NULL
+ * @reply: socket connected to the receiver, NULL where the mode has none
+ * @buffer: fixed buffer of @svc's buffer_size bytes
+ * @reply_end: local address of @reply
+ *
+ * Workers share nothing on the data path but the per-CPU counters.
+ */
+struct ksocket_worker {
+	struct ksocket_service *svc;
+	struct task_struct *task;
+	struct socket *listen;
+	struct socket *reply;
+	void *buffer;
+	struct ksocket_endpoint reply_end;
+};
+
+/**
+ * struct ksocket_service - one running service
+ * @node: in the namespace's list, under its lock
+ * @net: the namespace, without a reference: the service dies with it
+ * @cfg: what it does
+ * @listen_text: the listen address and port as people write them
+ * @reply_text: likewise the receiver's, "-" where the mode has none
+ * @transport: how it talks
+ * @stats: counters
+ * @listen_end: the listen address, for loop detection
+ * @rcu: the endpoints are looked up under RCU
+ * @workers: cfg.threads of them
+ */
+struct ksocket_service {
+	struct list_head node;
+	struct net *net;
+	struct ksocket_config cfg;
+	char listen_text[KSOCKET_ADDR_TEXT_LEN];
+	char reply_text[KSOCKET_ADDR_TEXT_LEN];
+	const struct ksocket_transport *transport;
+	struct ksocket_stats __percpu *stats;
+	struct ksocket_endpoint listen_end;
+	struct rcu_head rcu;
+	struct ksocket_worker workers[];
+};
+
+#define KSOCKET_ENDPOINT_BITS	6
+
+/**
+ * struct ksocket_net - what ksocket keeps for one network namespace
+ * @lock: guards @services and the writers of @endpoints
+ * @services: list of struct ksocket_service
+ * @endpoints: hash table of struct ksocket_endpoint by port
+ */
+struct ksocket_net {
+	struct mutex lock;	/* see above; workers never take it */
+	struct list_head services;
+	struct hlist_head endpoints[1 << KSOCKET_ENDPOINT_BITS];
+};
+
+/**
+ * struct ksocket_datagram - one request on its way
+ * @from: source address and port
+ * @to: destination address and port
+ * @peer: source in the form that the listen socket sends to
+ * @ifindex: device it came in by
+ * @to_host: @to is a unicast address of this host
+ * @truncated: the payload did not fit the buffer
+ * @data: payload
+ * @len: payload bytes; of a truncated datagram its full length
+ */
+struct ksocket_datagram {
+	union ksocket_addr from;
+	union ksocket_addr to;
+	union ksocket_addr peer;
+	int ifindex;
+	bool to_host;
+	bool truncated;
+	const void *data;
+	size_t len;
+};
+
+/**
+ * enum ksocket_verdict - what becomes of a request
+ * @KSOCKET_TO_RECEIVER: send it through the connected reply socket
+ * @KSOCKET_TO_SENDER: send it back, from the address that was asked
+ * @KSOCKET_DISCARD: consume it
+ */
+enum ksocket_verdict {
+	KSOCKET_TO_RECEIVER,
+	KSOCKET_TO_SENDER,
+	KSOCKET_DISCARD,
+};
+
+/**
+ * struct ksocket_mode - a responder
+ * @name: as in the parameter "mode"
+ * @has_receiver: answers go through a connected reply socket
+ * @respond: turns the request into the answer, in place. What goes to the
+ *	sender is never longer than what came. Must not sleep.
+ */
+struct ksocket_mode {
+	const char *name;
+	bool has_receiver;
+	enum ksocket_verdict (*respond)(const struct ksocket_config *cfg,
+					struct ksocket_datagram *dgram);
+};
+
+/**
+ * struct ksocket_transport - how a worker talks to the network
+ * @name: as shown to users
+ * @open: make the worker's sockets, bound and connected; on error nothing is
+ *	left. May sleep. Return: 0 or a negative errno, reported.
+ * @close: release the sockets. May sleep; the thread has ended.
+ * @wait: sleep until a datagram is there or the thread is asked to stop
+ * @recv: take one datagram without waiting. Return: 0, -EAGAIN when there is
+ *	none, or another negative errno.
+ * @send_receiver: send to the receiver without waiting. Return: 0 or a
+ *	negative errno.
+ * @send_sender: send to where the datagram came from, likewise
+ * @rx_overflow: datagrams the stack dropped at the listen socket
+ * @reply_ignored: datagrams the stack dropped at the reply socket
+ */
+struct ksocket_transport {
+	const char *name;
+	int (*open)(struct ksocket_worker *worker, struct ksocket_report *rep);
+	void (*close)(struct ksocket_worker *worker);
+	void (*wait)(struct ksocket_worker *worker);
+	int (*recv)(struct ksocket_worker *worker,
+		    struct ksocket_datagram *dgram);
+	int (*send_receiver)(struct ksocket_worker *worker,
+			     const struct ksocket_datagram *dgram);
+	int (*send_sender)(struct ksocket_worker *worker,
+			   const struct ksocket_datagram *dgram);
+	u32 (*rx_overflow)(const struct ksocket_worker *worker);
+	u32 (*reply_ignored)(const struct ksocket_worker *worker);
+};
+
+/* transport/udp.c */
+extern const struct ksocket_transport ksocket_udp;
+
+/* respond/ */
+extern const struct ksocket_mode ksocket_relay;
+extern const struct ksocket_mode ksocket_echo;
+extern const struct ksocket_mode ksocket_discard;
+extern const struct ksocket_mode ksocket_text;
+
+/* ksocket.c */
+struct ksocket_net *ksocket_net(const struct net *net);
+int ksocket_service_start(struct net *net, const struct ksocket_config *cfg,
+			  struct ksocket_report *rep);
+const struct ksocket_mode *ksocket_mode_find(const char *name);
+
+/* stats.c */
+enum ksocket_drop ksocket_drop_from_errno(int err);
+const char *ksocket_drop_name(enum ksocket_drop reason);
+void ksocket_count_rx(const struct ksocket_service *svc, size_t len);
+void ksocket_count_tx(const struct ksocket_service *svc, size_t len);
+void ksocket_count_discarded(const struct ksocket_service *svc);
+void ksocket_count_drop(const struct ksocket_service *svc,
+			enum ksocket_drop reason);
+void ksocket_count_stale_error(const struct ksocket_service *svc);
+void ksocket_count_recv_error(const struct ksocket_service *svc);
+void ksocket_count_wakeup(const struct ksocket_service *svc);
+void ksocket_totals_read(const struct ksocket_service *svc,
+			 struct ksocket_totals *sum);
+
+/* guard.c */
+int ksocket_guard_config(struct net *net, const struct ksocket_config *cfg,
+			 struct ksocket_report *rep);
+enum ksocket_drop ksocket_guard_check(const struct ksocket_worker *worker,
+				      const struct ksocket_datagram *dgram);
+void ksocket_guard_attach(struct ksocket_service *svc);
+void ksocket_guard_detach(struct ksocket_service *svc);
+
+/* control/params.c */
+int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
+			struct ksocket_report *rep);
+
+/* control/proc.c */
+int ksocket_proc_init(struct net *net);
+void ksocket_proc_exit(struct net *net);
+
+#endif /* KSOCKET_H */

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mode text: whatever comes, a fixed text goes to the receiver.
+ *
+ * The text may be longer than the request. It goes to the one receiver that
+ * the administrator named and never to the sender, so this is no amplifier
+ * that a forged source address could aim.
+ */
+#include "ksocket.h"
+
+static enum ksocket_verdict
+ksocket_text_respond(const struct ksocket_config *cfg,
+		     struct ksocket_datagram *dgram)
+{
+	dgram->data = cfg->text;
+	dgram->len = cfg->text_len;
+	return KSOCKET_TO_RECEIVER;
+}
+
+const struct ksocket_mode ksocket_text = {
+	.name = "text",
+	.has_receiver = true,
+	.respond = ksocket_text_respond,
+};

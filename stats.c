@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Counters: one struct per service and CPU, written by whoever runs there
+ * with preemption off, added up when somebody reads.
+ */
+#include <linux/errno.h>
+#include <linux/kernel.h>
+
+#include "ksocket.h"
+
+static const char *const ksocket_drop_names[] = {
+#define KSOCKET_DROP_NAME(sym, name, doc) [KSOCKET_DROP_##sym] = name,
+	KSOCKET_DROP_TABLE(KSOCKET_DROP_NAME)
+#undef KSOCKET_DROP_NAME
+};
+
+/**
+ * ksocket_drop_name() - name of a drop reason
+ * @reason: below %KSOCKET_DROP_MAX
+ *
+ * Return: the name as in Documentation/drop-reasons.rst.
+ */
+const char *ksocket_drop_name(enum ksocket_drop reason)
+{
+	BUILD_BUG_ON(ARRAY_SIZE(ksocket_drop_names) != KSOCKET_DROP_MAX);
+
+	return ksocket_drop_names[reason];
+}
+
+/**
+ * ksocket_drop_from_errno() - the reason for a failed send
+ * @err: negative errno of the send
+ *
+ * Return: the drop reason it is counted under.
+ */
+enum ksocket_drop ksocket_drop_from_errno(int err)
+{
+	switch (err) {
+	case -ECONNREFUSED:
+		return KSOCKET_DROP_SEND_REFUSED;
+	case -ENETUNREACH:
+	case -EHOSTUNREACH:
+	case -ENETDOWN:
+	case -EHOSTDOWN:
+	case -ENONET:
+	case -ENODEV:
+		return KSOCKET_DROP_SEND_UNREACHABLE;
+	case -EPERM:
+	case -EACCES:
+		return KSOCKET_DROP_SEND_DENIED;
+	case -ENOMEM:
+	case -ENOBUFS:
+		return KSOCKET_DROP_SEND_NOMEM;
+	case -EAGAIN:
+		return KSOCKET_DROP_SEND_AGAIN;
+	case -EMSGSIZE:
+		return KSOCKET_DROP_SEND_TOO_LONG;
+	default:
+		return KSOCKET_DROP_SEND_OTHER;
+	}
+}
+
+static struct ksocket_stats *
+ksocket_stats_begin(const struct ksocket_service *svc)
+{
+	struct ksocket_stats *stats = get_cpu_ptr(svc->stats);
+
+	u64_stats_update_begin(&stats->syncp);
+	return stats;
+}
+
+static void ksocket_stats_end(const struct ksocket_service *svc,
+			      struct ksocket_stats *stats)
+{
+	u64_stats_update_end(&stats->syncp);
+	put_cpu_ptr(svc->stats);
+}
+
+/**
+ * ksocket_count_rx() - a datagram was taken from a listen socket
+ * @svc: the service
+ * @len: its payload bytes
+ */
+void ksocket_count_rx(const struct ksocket_service *svc, size_t len)
+{
+	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+
+	u64_stats_inc(&stats->rx_packets);
+	u64_stats_add(&stats->rx_bytes, len);
+	ksocket_stats_end(svc, stats);
+}
+
+/**
+ * ksocket_count_tx() - an answer was handed to the stack
+ * @svc: the service
+ * @len: its payload bytes
+ */
+void ksocket_count_tx(const struct ksocket_service *svc, size_t len)
+{
+	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+
+	u64_stats_inc(&stats->tx_packets);
+	u64_stats_add(&stats->tx_bytes, len);
+	ksocket_stats_end(svc, stats);
+}
+
+/**
+ * ksocket_count_discarded() - a datagram was consumed as the mode asks
+ * @svc: the service
+ */
+void ksocket_count_discarded(const struct ksocket_service *svc)
+{
+	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+
+	u64_stats_inc(&stats->discarded);
+	ksocket_stats_end(svc, stats);
+}
+
+/**
+ * ksocket_count_drop() - a datagram was not answered
+ * @svc: the service
+ * @reason: why, below %KSOCKET_DROP_MAX
+ */
+void ksocket_count_drop(const struct ksocket_service *svc,
+			enum ksocket_drop reason)
+{
+	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+
+	u64_stats_inc(&stats->drops[reason]);
+	ksocket_stats_end(svc, stats);
+}
+
+/**
+ * ksocket_count_stale_error() - an earlier answer's ICMP error was consumed
+ * @svc: the service
+ */
+void ksocket_count_stale_error(const struct ksocket_service *svc)
+{
+	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+
+	u64_stats_inc(&stats->stale_errors);
+	ksocket_stats_end(svc, stats);
+}
+
+/**
+ * ksocket_count_recv_error() - a receive failed and took no datagram
+ * @svc: the service
+ */
+void ksocket_count_recv_error(const struct ksocket_service *svc)
+{
+	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+
+	u64_stats_inc(&stats->recv_errors);
+	ksocket_stats_end(svc, stats);
+}
+
+/**
+ * ksocket_count_wakeup() - a worker slept and was woken
+ * @svc: the service
+ */
+void ksocket_count_wakeup(const struct ksocket_service *svc)
+{
+	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+
+	u64_stats_inc(&stats->wakeups);
+	ksocket_stats_end(svc, stats);
+}
+
+static void ksocket_totals_add(struct ksocket_totals *sum,
+			       const struct ksocket_stats *stats)
+{
+	struct ksocket_totals cpu;
+	unsigned int start;
+	int i;
+
+	do {
+		start = u64_stats_fetch_begin(&stats->syncp);
+		cpu.rx_packets = u64_stats_read(&stats->rx_packets);
+		cpu.rx_bytes = u64_stats_read(&stats->rx_bytes);
+		cpu.tx_packets = u64_stats_read(&stats->tx_packets);
+		cpu.tx_bytes = u64_stats_read(&stats->tx_bytes);
+		cpu.discarded = u64_stats_read(&stats->discarded);
+		for (i = 0; i < KSOCKET_DROP_MAX; i++)
+			cpu.drops[i] = u64_stats_read(&stats->drops[i]);
+		cpu.stale_errors = u64_stats_read(&stats->stale_errors);
+		cpu.recv_errors = u64_stats_read(&stats->recv_errors);
+		cpu.wakeups = u64_stats_read(&stats->wakeups);
+	} while (u64_stats_fetch_retry(&stats->syncp, start));
+
+	sum->rx_packets += cpu.rx_packets;
+	sum->rx_bytes += cpu.rx_bytes;
+	sum->tx_packets += cpu.tx_packets;
+	sum->tx_bytes += cpu.tx_bytes;
+	sum->discarded += cpu.discarded;
+	for (i = 0; i < KSOCKET_DROP_MAX; i++)
+		sum->drops[i] += cpu.drops[i];
+	sum->stale_errors += cpu.stale_errors;
+	sum->recv_errors += cpu.recv_errors;
+	sum->wakeups += cpu.wakeups;
+}
+
+/**
+ * ksocket_totals_read() - the counters of a service, all CPUs added up
+ * @svc: the service; the caller keeps it from going away
+ * @sum: where to
+ */
+void ksocket_totals_read(const struct ksocket_service *svc,
+			 struct ksocket_totals *sum)
+{
+	unsigned int i;
+	int cpu;
+
+	memset(sum, 0, sizeof(*sum));
+	/* A CPU that went offline has counted too. */
+	for_each_possible_cpu(cpu)
+		ksocket_totals_add(sum, per_cpu_ptr(svc->stats, cpu));
+
+	for (i = 0; i < svc->cfg.threads; i++) {
+		const struct ksocket_worker *worker = &svc->workers[i];
+
+		sum->rx_overflow += svc->transport->rx_overflow(worker);
+		sum->reply_ignored += svc->transport->reply_ignored(worker);
+	}
+}
