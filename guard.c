@@ -129,6 +129,23 @@ static bool ksocket_guard_is_multicast(const union ksocket_addr *addr)
 	return ipv6_addr_is_multicast(&addr->in6.sin6_addr);
 }
 
+/*
+ * Who would echo an echo? Below 1024 live the classic services that answer
+ * whatever comes, and on our own port number another host's ksocket: one
+ * forged datagram between the two would travel for ever.
+ */
+static enum ksocket_drop
+ksocket_guard_echo_port(const struct ksocket_config *cfg, u16 port)
+{
+	if (port < cfg->min_source_port)
+		return KSOCKET_DROP_SRC_PORT_LOW;
+
+	if (cfg->min_source_port && port == ksocket_addr_port(&cfg->listen))
+		return KSOCKET_DROP_SRC_PORT_OWN;
+
+	return KSOCKET_DROP_NONE;
+}
+
 /**
  * ksocket_guard_check() - may this datagram be answered?
  * @worker: the worker that took it
@@ -157,12 +174,11 @@ enum ksocket_drop ksocket_guard_check(const struct ksocket_worker *worker,
 	if (!port)
 		return KSOCKET_DROP_SRC_PORT_ZERO;
 
-	/* Below 1024 live the other services that answer whatever comes. */
-	if (svc->cfg.mode == &ksocket_echo && port < svc->cfg.min_source_port)
-		return KSOCKET_DROP_SRC_PORT_LOW;
-
 	if (ksocket_guard_is_loop(svc->net, dgram))
 		return KSOCKET_DROP_LOOP;
+
+	if (svc->cfg.mode == &ksocket_echo)
+		return ksocket_guard_echo_port(&svc->cfg, port);
 
 	return KSOCKET_DROP_NONE;
 }

@@ -63,6 +63,8 @@ struct task_struct;
 	  "the source port is 0, so there is nobody to answer (RFC 768)") \
 	X(SRC_PORT_LOW, "src_port_low", \
 	  "mode echo: the source port is below min_source_port") \
+	X(SRC_PORT_OWN, "src_port_own", \
+	  "mode echo: the source port is the listen port, as another reflector's would be") \
 	X(LOOP, "loop", \
 	  "the source is this service or another ksocket service in this namespace") \
 	X(SEND_REFUSED, "send_refused", \
@@ -151,7 +153,8 @@ struct ksocket_mode;
  * @buffer_size: longest datagram taken, in bytes, 1 to %KSOCKET_BUFFER_MAX
  * @rcvbuf: receive buffer of a listen socket in bytes, 0 for the system's
  * @sndbuf: send buffer in bytes, 0 for the system's
- * @min_source_port: lowest source port that mode echo answers, 0 for any
+ * @min_source_port: lowest source port that mode echo answers; 0 for any, its
+ *	own listen port too
  * @text_len: bytes in @text
  * @text: what mode text answers
  *

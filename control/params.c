@@ -46,7 +46,7 @@ KSOCKET_PARAM(rcvbuf, "0",
 KSOCKET_PARAM(sndbuf, "0",
 	      "send buffer in bytes, 2048 to 1073741823; 0 takes net.core.wmem_default (default 0)");
 KSOCKET_PARAM(min_source_port, "1024",
-	      "lowest source port that mode echo answers, 0 to 65535; 0 answers all (default 1024)");
+	      "lowest source port that mode echo answers, 0 to 65535; 0 answers all, the listen port too (default 1024)");
 
 static int ksocket_param_uint(const char *name, const char *value,
 			      unsigned int min, unsigned int max,
