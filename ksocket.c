@@ -225,12 +225,14 @@ static void ksocket_service_free(struct ksocket_service *svc)
 	kfree_rcu(svc, rcu);
 }
 
-/* %pISpsc would show a scope of 0 where there is none. */
+/* Not %pISpsc: it puts the scope behind the port, and 0 where there is none. */
 static void ksocket_addr_format(char text[KSOCKET_ADDR_TEXT_LEN],
 				const union ksocket_addr *addr)
 {
 	if (addr->sa.sa_family == AF_INET6 && addr->in6.sin6_scope_id)
-		snprintf(text, KSOCKET_ADDR_TEXT_LEN, "%pISpsc", addr);
+		snprintf(text, KSOCKET_ADDR_TEXT_LEN, "[%pI6c%%%u]:%u",
+			 &addr->in6.sin6_addr, addr->in6.sin6_scope_id,
+			 ksocket_addr_port(addr));
 	else
 		snprintf(text, KSOCKET_ADDR_TEXT_LEN, "%pISpc", addr);
 }

@@ -147,8 +147,8 @@ struct ksocket_mode;
  * @reply: address and port of the receiver, where @mode has one
  * @device: name of the device the listen sockets are bound to, or empty
  * @ifindex: index of @device, or 0
- * @reply_ifindex: device of the reply sockets, or 0; set when @device is a
- *	VRF, whose routes the replies must take too
+ * @reply_ifindex: device of the reply sockets, or 0; the VRF that @device
+ *	is or belongs to, whose routes the replies must take too
  * @threads: number of workers, 1 to the number of CPUs
  * @buffer_size: longest datagram taken, in bytes, 1 to %KSOCKET_BUFFER_MAX
  * @rcvbuf: receive buffer of a listen socket in bytes, 0 for the system's

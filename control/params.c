@@ -14,6 +14,7 @@
 #include <linux/netdevice.h>
 #include <linux/string.h>
 #include <net/ipv6.h>
+#include <net/l3mdev.h>
 #include <net/net_namespace.h>
 
 #include "ksocket.h"
@@ -105,8 +106,7 @@ static int ksocket_param_device(struct net *net, const char *name,
 	strscpy(cfg->device, dev->name, sizeof(cfg->device));
 	cfg->ifindex = dev->ifindex;
 	/* The way to the receiver may be another device, but no other VRF. */
-	if (netif_is_l3_master(dev))
-		cfg->reply_ifindex = dev->ifindex;
+	cfg->reply_ifindex = l3mdev_master_ifindex(dev);
 	dev_put(dev);
 
 	return 0;

@@ -375,6 +375,7 @@ static bool ksocket_udp_error_is_stale(int err)
 	case -ENOPROTOOPT:
 	case -EACCES:
 	case -EPROTO:
+	case -EMSGSIZE:
 		return true;
 	default:
 		return false;

@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# drop-reasons.sh - print Documentation/drop-reasons.rst from the one table in
+# ksocket.h. With --check: compare with the file that is there.
+
+set -eu -o pipefail
+
+top=$(dirname "$(readlink -f "$0")")/../..
+doc=$top/Documentation/drop-reasons.rst
+
+generate() {
+	cat <<-'EOF'
+		.. SPDX-License-Identifier: GPL-2.0
+		.. Made by selftests/static/drop-reasons.sh from the table in ksocket.h: do not edit.
+
+		Drop reasons
+		============
+
+		A datagram that is not answered is counted under exactly one of these. The
+		name with ``drop_`` before it is the key in ``/proc/net/ksocket``; the name
+		and the number are those of the tracepoint ``ksocket:ksocket_drop``.
+
+		.. list-table::
+		   :header-rows: 1
+
+		   * - Number
+		     - Name
+		     - Meaning
+	EOF
+	sed -n '/^#define KSOCKET_DROP_TABLE(X)/,/[^\\]$/p' "$top/ksocket.h" |
+		sed 's/ *\\$//' | tr -d '\n\t' | sed 's/X(/\n&/g' |
+		sed -n 's/^X([A-Z_]*, *"\([a-z_]*\)", *"\(.*\)") *$/\1 \2/p' |
+		awk '{
+			name = $1
+			sub(/^[a-z_]* /, "")
+			printf "   * - %d\n     - ``%s``\n     - %s\n", NR - 1, name, $0
+		}'
+}
+
+if [ "${1:-}" = --check ]; then
+	generate | diff -u "$doc" - || {
+		echo "Documentation/drop-reasons.rst is not what the table in ksocket.h says" >&2
+		exit 1
+	}
+else
+	generate
+fi
