@@ -11,12 +11,14 @@ next command is what it prints: to the letter, but "..." stands for anything in
 a line and, alone on a line, for any number of lines. A line that starts with
 "$ " is for the reader's own machine: see selftests/static/docs.commands.
 
-Each file runs in a network namespace and a shell of its own, in a folder with
+An rst file with a comment line ".. needs: PROGRAM" is skipped where there is no
+such program. Each file runs in a network namespace and a shell of its own, in a folder with
 ksocket.ko in it. The results are KTAP, one for each file.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -74,6 +76,15 @@ def commands(path, prompt):
                 current[2].append(line)
         if current:
             yield current
+
+
+def missing(path):
+    """Return the program that PATH needs and this machine lacks, or None."""
+    with open(path, encoding="utf-8") as stream:
+        needs = re.search(r"^\.\. needs: (\S+)$", stream.read(), re.MULTILINE)
+    if needs and not shutil.which(needs.group(1)):
+        return needs.group(1)
+    return None
 
 
 def matches(expected, got):
@@ -138,8 +149,12 @@ def main():
     print("1..%d" % (len(sys.argv) - 1))
     failed = 0
     for number, path in enumerate(sys.argv[1:], 1):
-        count, wrong = run(path)
         name = os.path.basename(path)
+        lacking = missing(path)
+        if lacking:
+            print("ok %d %s # SKIP there is no %s here" % (number, name, lacking))
+            continue
+        count, wrong = run(path)
         if wrong:
             failed += 1
             for line in wrong.splitlines():

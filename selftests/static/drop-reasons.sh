@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # drop-reasons.sh - print Documentation/drop-reasons.rst from the one table in
-# ksocket.h. With --check: compare with the file that is there.
+# ksocket.h. With --check [DIR]: compare with the file that is there.
 
 set -eu -o pipefail
 
-top=$(dirname "$(readlink -f "$0")")/../..
+top=${2:-$(dirname "$(readlink -f "$0")")/../..}
 doc=$top/Documentation/drop-reasons.rst
 
 generate() {
