@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# For people; what kbuild reads is in Kbuild. "make help" lists everything.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+VM := selftests/vm
+MODULE_DIR ?= updates
+
+# Kbuild comes back to this folder with KERNELRELEASE set and reads Kbuild.
+.PHONY: modules modules_install install uninstall clean help
+.PHONY: demo check soak static mutants fetch
+
+modules: headers
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+# What the headers are for, which is not always what runs.
+RELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
+DEPMOD = depmod -b "$(or $(INSTALL_MOD_PATH),/)" "$(RELEASE)"
+
+modules_install: modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=$(MODULE_DIR) modules_install
+
+install: modules_install
+	$(DEPMOD)
+
+uninstall: headers
+	rm -f "$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/$(MODULE_DIR)"/ksocket.ko*
+	$(DEPMOD)
+
+clean:
+	@if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; \
+	else find . -name .cache -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' \
+		-o -name '*.mod.c' -o -name '.*.cmd' \) -type f -exec rm -f {} +; fi
+
+.PHONY: headers
+headers:
+	@if [ ! -e $(KDIR)/Makefile ]; then \
+		echo "error: no kernel headers in $(KDIR): install linux-headers-$$(uname -r), or say KDIR=..." >&2; \
+		exit 1; fi
+
+demo:
+	@$(VM)/demo.sh $(KERNEL)
+
+check:
+	@$(VM)/check.sh
+
+soak:
+	@$(VM)/soak.sh
+
+static:
+	@selftests/static/check.sh
+
+mutants:
+	@$(VM)/mutants.sh
+
+fetch:
+	@$(VM)/deps.sh vm
+	@$(VM)/fetch.sh $(or $(KERNELS),5.10 6.1 6.12 7.2) source
+
+# Chosen on the command line, they reach the scripts as environment.
+export KERNELS TESTS PARTS JOBS CHECKS MUTANTS KSOCKET_CACHE
+
+help:
+	@echo 'Targets:'
+	@echo '  modules          build ksocket.ko for the running kernel (the default)'
+	@echo '  modules_install  copy it below /lib/modules'
+	@echo '  install          modules_install and depmod, so that modprobe finds it'
+	@echo '  uninstall        the reverse of install'
+	@echo '  clean            remove what was built'
+	@echo '  demo             see it work in a throw-away VM'
+	@echo '  check            all tests: selftests on five kernels, static checks, controls'
+	@echo '  soak             the selftests in their long forms'
+	@echo '  static           the static checks alone'
+	@echo '  mutants          planted faults that the tests have to notice'
+	@echo '  fetch            only fetch what check needs'
+	@echo '  help             this text'
+	@echo 'Variables:'
+	@echo '  KDIR=DIR         kernel headers to build against ($(KDIR))'
+	@echo '  W=1, C=2         more compiler warnings; sparse (as in the kernel)'
+	@echo '  INSTALL_MOD_PATH=DIR  root to install below (as in the kernel)'
+	@echo '  MODULE_DIR=DIR   where below /lib/modules/VERSION to install ($(MODULE_DIR))'
+	@echo '  KERNEL=NAME      kernel of demo (6.1)'
+	@echo '  KERNELS="..."    of check, soak, static, mutants: 5.10 6.1 6.12 7.2 debug'
+	@echo '  TESTS="..."      of check and soak: names of test programs, such as echo'
+	@echo '  PARTS="..."      of check: static tests negative mutants'
+	@echo '  JOBS=N           of check: guests at a time'
+	@echo '  CHECKS="..."     of static; MUTANTS="..." of mutants: names of some'
+	@echo '  KSOCKET_CACHE=D  where kernels and images are kept (.cache)'

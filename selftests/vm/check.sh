@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# check.sh - all that has to pass: static checks, the selftests on every
+# kernel, the negative controls, the mutants. The last line is the sum.
+#
+#   KERNELS  "5.10 6.1 6.12 7.2 debug" (default: all)
+#   TESTS    names of test programs (default: all; a choice leaves out what is
+#            not a selftest)
+#   PARTS    "static tests negative mutants", to choose among these
+#   JOBS     how many guests at once
+
+set -eu -o pipefail
+# shellcheck source=selftests/vm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+KERNELS=${KERNELS:-$ALL_KERNELS}
+TESTS=${TESTS:-}
+JOBS=${JOBS:-$(guest_jobs)}
+if [ -z "${PARTS:-}" ]; then
+	PARTS=tests
+	[ -n "$TESTS" ] || PARTS="static tests negative mutants"
+fi
+for kernel in $KERNELS; do
+	case " $ALL_KERNELS " in
+	*" $kernel "*) ;;
+	*) die "no kernel '$kernel'; there are: $ALL_KERNELS" ;;
+	esac
+done
+has() { case " $1 " in *" $2 "*) return 0 ;; *) return 1 ;; esac; }
+
+run=$(mktemp -d "$CACHE/check.XXXXXX")
+mkdir -p "$CACHE/log"
+# Others may run this script at the same time: nothing is shared but the cache.
+logs=$(mktemp -d "$CACHE/log/check.XXXXXX")
+find "$CACHE/log" -mindepth 1 -maxdepth 1 -type d -mmin +1440 -exec rm -rf {} +
+# Background jobs of this shell, and of no one else, end with it.
+# shellcheck disable=SC2046 # process numbers are words
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$run"; rmdir "$logs" 2>/dev/null || true' EXIT
+started=$SECONDS
+
+# job NAME COMMAND... - run it beside others; its result is $run/NAME.counts. A
+# job that leaves no result counts as one failure.
+job() {
+	local name=$1
+	shift
+	while [ "$(jobs -rp | grep -cv "^$builder\$")" -ge "$JOBS" ]; do
+		sleep 0.2
+	done
+	printf '0 1 0\n' >"$run/$name.counts"
+	# Whole lines of several jobs may alternate, but are never torn.
+	{ "$@" "$run/$name.counts" || true; } 2>&1 </dev/null &
+}
+
+wait_jobs() {
+	local pid
+	for pid in $(jobs -rp); do
+		[ "$pid" = "$builder" ] || wait "$pid" || true
+	done
+}
+
+tests_on() {
+	local kernel=$1 timeout=900
+	[ "$kernel" != debug ] || timeout=1800
+	OUT=$logs/$kernel "$VM_DIR/run-tests.sh" "$kernel" "$run/tests" "$2" \
+		--timeout "${VM_TIMEOUT:-$timeout}" ${KSOCKET_SOAK:+--env KSOCKET_SOAK=1}
+}
+
+groups=vm
+if has "$KERNELS" debug || has "$PARTS" negative; then groups="$groups debug"; fi
+if has "$PARTS" static; then groups="$groups static"; fi
+# shellcheck disable=SC2086 # a list of words
+"$VM_DIR/deps.sh" $groups
+say "check: kernels: $KERNELS; tests: ${TESTS:-all}; parts: $PARTS"
+"$VM_DIR/source.sh" >/dev/null
+stock=''
+for kernel in $KERNELS; do [ "$kernel" = debug ] || stock="$stock $kernel"; done
+# shellcheck disable=SC2086 # a list of words
+"$VM_DIR/fetch.sh" ${stock:-6.1}
+"$VM_DIR/image.sh" >/dev/null
+say "  using    $("$VM_DIR/accel.sh") for the guests, $JOBS at a time"
+
+# The longest step starts first and only takes what the others leave.
+builder=0
+if has "$groups" debug; then
+	chrt --idle 0 "$VM_DIR/debug-kernel.sh" &
+	builder=$!
+fi
+
+if has "$PARTS" tests; then
+	# shellcheck disable=SC2086 # a list of words
+	"$VM_DIR/tests.sh" "$run/tests" $TESTS >"$run/programs" || exit 1
+	say "check: $(wc -l <"$run/programs") test programs on each kernel"
+	for kernel in $stock; do job "tests-$kernel" tests_on "$kernel"; done
+fi
+if has "$PARTS" static; then KERNELS=$KERNELS job static "$REPO/selftests/static/check.sh"; fi
+if has "$PARTS" mutants; then
+	if [ -n "$stock" ]; then
+		KERNELS=$stock job mutants "$VM_DIR/mutants.sh"
+	fi
+fi
+if has "$PARTS" negative; then job machine "$VM_DIR/negative.sh" machine; fi
+if [ "$builder" != 0 ]; then
+	wait "$builder" || say "check: the debug kernel failed to build"
+	builder=0
+fi
+if has "$PARTS" tests && has "$KERNELS" debug; then job tests-debug tests_on debug; fi
+if has "$PARTS" negative && has "$KERNELS" debug; then
+	job negative "$VM_DIR/negative.sh" modules
+fi
+if has "$PARTS" mutants && has "$KERNELS" debug; then
+	KERNELS=debug job mutants-debug "$VM_DIR/mutants.sh"
+fi
+wait_jobs
+
+passed=0 failed=0 skipped=0
+for counts in "$run"/*.counts; do
+	[ -f "$counts" ] || continue
+	read -r p f s <"$counts"
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	[ "$f" = 0 ] || say "check: failed: $(basename "$counts" .counts) ($f)"
+done
+say "check: $((SECONDS - started)) s"
+[ "$skipped" = 0 ] && skipped='' || skipped=", $skipped skipped"
+echo "$passed passed, $failed failed$skipped"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

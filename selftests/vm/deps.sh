@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# deps.sh GROUP... - install the Debian packages that are missing, and say so.
+# Groups: vm (build and boot), debug (build the debug kernel), static (checks).
+
+set -eu -o pipefail
+PATH=$PATH:/usr/sbin:/sbin
+
+# "what proves that it is there" and "the package that brings it"
+needs() {
+	case $1 in
+	vm) cat <<-LIST ;;
+		qemu-system-x86_64 qemu-system-x86
+		gcc-12 gcc-12
+		make make
+		bwrap bubblewrap
+		cpio cpio
+		xz xz-utils
+		zstd zstd
+		rsync rsync
+		depmod kmod
+		flock util-linux
+		/usr/include/stdio.h libc6-dev
+		/usr/include/linux/udp.h linux-libc-dev
+		libelf.so.1 libelf1
+		/usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+	LIST
+	debug) cat <<-LIST ;;
+		flex flex
+		bison bison
+		bc bc
+		perl perl
+		/usr/include/libelf.h libelf-dev
+	LIST
+	static) cat <<-LIST ;;
+		sparse sparse
+		spatch coccinelle
+		shellcheck shellcheck
+		perl perl
+		python3 python3
+		git git
+		rst2html python3-docutils
+		dkms dkms
+	LIST
+	*) echo "deps.sh: no group '$1'" >&2; exit 2 ;;
+	esac
+}
+
+present() {
+	case $1 in
+	/*) [ -e "$1" ] ;;
+	lib*) ldconfig -p | grep -q "$1" ;;
+	rst2html) command -v rst2html >/dev/null || command -v rst2html5 >/dev/null ;;
+	*) command -v "$1" >/dev/null ;;
+	esac
+}
+
+missing=''
+for group; do
+	while read -r proof package; do
+		present "$proof" || missing="$missing $package"
+	done < <(needs "$group")
+done
+[ -n "$missing" ] || exit 0
+
+as_root=''
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || {
+		echo "error: missing packages, and no root or sudo to install them:$missing" >&2
+		exit 1
+	}
+	as_root=sudo
+fi
+echo "  install $missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+install="$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install"
+# Package lists may be absent or old. Updating them may fail for a source that
+# has nothing to do with us; whether it mattered shows in the second attempt.
+# shellcheck disable=SC2086 # lists of words
+if ! $install $missing >/dev/null 2>&1 </dev/null; then
+	$as_root apt-get -qq update >/dev/null 2>&1 </dev/null || true
+	$install $missing >/dev/null </dev/null
+fi

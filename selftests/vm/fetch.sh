@@ -1,0 +1,149 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# fetch.sh KERNEL... - bring stock Debian kernels into the cache: image, the
+# modules that tests need, and what external modules are built with. Nothing is
+# installed on this machine. "source" instead of a kernel brings the parts of
+# the kernel source package that the tests need (see source.sh).
+#
+# After it, $CACHE/kernel/NAME/current holds: release, vmlinuz, config,
+# modules.cpio, and root/ with the headers (a whole small tree with its own
+# compiler when this machine's is too old, marked by the file "own-tools").
+
+set -eu -o pipefail
+# shellcheck source=selftests/vm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# What tests may ask for with modprobe; names that a kernel has built in, or
+# does not know, are passed over.
+GUEST_MODULES="veth dummy tun ifb bridge vrf 8021q macvlan ipvlan bonding
+	nf_tables nf_conntrack nf_nat nf_log_syslog nf_log_ipv4 nf_log_ipv6
+	nft_ct nft_counter nft_limit nft_log nft_nat nft_masq nft_reject
+	nft_reject_inet nft_reject_ipv4 nft_reject_ipv6 nft_chain_nat nft_redir
+	nft_fib nft_fib_inet nft_fib_ipv4 nft_fib_ipv6 nft_numgen nft_hash
+	nft_quota nft_objref nft_queue nft_socket nft_tproxy nft_dup_netdev
+	nft_fwd_netdev nft_dup_ipv4 nft_dup_ipv6
+	sch_netem sch_ingress sch_fq_codel sch_fq sch_tbf sch_prio sch_htb
+	cls_bpf cls_u32 cls_flower cls_matchall act_mirred act_gact act_pedit
+	act_bpf act_csum act_skbedit
+	udp_diag tcp_diag inet_diag af_packet af_packet_diag netlink_diag
+	unix_diag pktgen nlmon crc32c_generic crc32c libcrc32c"
+
+# Tools of a tree that brings its own compiler.
+TREE_TOOLS="make dash bash coreutils sed grep mawk findutils diffutils pahole
+	libc-bin libc6-dev"
+
+# trim_modules ROOT RELEASE OUT.cpio - the modules above with what they depend
+# on, uncompressed (the guest loads them faster so), as a cpio archive.
+trim_modules() {
+	local root=$1 rel=$2 out=$3 tmp mod file
+	tmp=$(mktemp -d "$CACHE/tmp.XXXXXX")
+	mkdir -p "$tmp/usr/lib/modules/$rel"
+	depmod -b "$root" "$rel" 2>/dev/null || depmod -b "$root/usr" "$rel"
+	for mod in $GUEST_MODULES; do
+		modprobe -d "$root" -S "$rel" --show-depends "$mod" 2>/dev/null |
+			awk '$1 == "insmod" { print $2 }' || true
+	done | sort -u | while read -r file; do
+		cp "$file" "$tmp/usr/lib/modules/$rel/"
+	done
+	find "$tmp" -name '*.xz' -exec xz -d {} +
+	find "$tmp" -name '*.zst' -exec zstd -q -d --rm {} +
+	cp "$root/lib/modules/$rel"/modules.builtin* "$root/lib/modules/$rel/modules.order" \
+		"$tmp/usr/lib/modules/$rel/"
+	ln -s usr/lib "$tmp/lib"
+	depmod -b "$tmp" "$rel"
+	(cd "$tmp" && rm lib && find . | LC_ALL=C sort |
+		cpio --quiet -o -H newc -R 0:0 --reproducible) >"$out"
+	rm -rf "$tmp"
+}
+
+fetch_kernel() {
+	local name=$1 dir=$CACHE/kernel/$1 conf list rel version tmp image start own=
+	# shellcheck disable=SC2046 # several suites are several words
+	conf=$(apt_state $(kernel_suites "$name"))
+	[ "$name" = 7.2 ] && own=1
+	list=$(apt_resolve "$conf" "$(kernel_meta "$name" image)" \
+		"$(kernel_meta "$name" headers)" | grep '^linux-')
+	read -r image version < <(grep -E '^linux-image-[0-9.]+[-+].*-cloud-amd64 ' <<<"$list") ||
+		die "no stock kernel $name found on the mirror"
+	rel=${image#linux-image-}
+	case $rel in
+	"$name".*) ;;
+	*) die "the mirror offers $rel where $name was expected" ;;
+	esac
+	# This script decides what the artefact holds, so it is part of the key.
+	image=$dir/$rel-$version-$(hash_of "$VM_DIR/fetch.sh")
+	if [ ! -f "$image/release" ]; then
+		start=$SECONDS
+		step fetch "Linux $name: $rel ($version)"
+		mkdir -p "$dir"
+		tmp=$(mktemp -d "$dir/tmp.XXXXXX")
+		if [ -n "$own" ]; then
+			# shellcheck disable=SC2086 # a list of words
+			{
+				grep -E '^linux-(image|binary|modules)-[0-9]' <<<"$list"
+				apt_resolve "$conf" "$(kernel_meta "$name" headers)" $TREE_TOOLS
+			} | sort -u | apt_download "$conf" "$tmp/deb"
+		else
+			grep -E '^linux-((image|headers)-[0-9].*-(cloud-amd64|common)|kbuild-.*) ' <<<"$list" |
+				grep -vE -- '-headers-[0-9.]+-cloud-amd64 ' |
+				apt_download "$conf" "$tmp/deb"
+		fi
+		unpack_kernel "$tmp" "$rel" "$own"
+		rm -rf "$image"
+		mv "$tmp" "$image"
+		# An older build of this kernel will not be asked for again.
+		find "$dir" -mindepth 1 -maxdepth 1 -type d ! -path "$image" -exec rm -rf {} +
+		step fetch "Linux $name done ($((SECONDS - start)) s)"
+	fi
+	ln -sfn "$(basename "$image")" "$dir/current.new"
+	mv -T "$dir/current.new" "$dir/current"
+}
+
+# unpack_kernel DIR RELEASE OWN - from DIR/deb to the layout described above.
+unpack_kernel() {
+	local dir=$1 rel=$2 own=$3 root=$1/root deb
+	mkdir -p "$root"/usr/{bin,sbin,lib,lib64}
+	# Merged /usr, whatever the packages of the suite still believe.
+	ln -s usr/bin "$root/bin"
+	ln -s usr/sbin "$root/sbin"
+	ln -s usr/lib "$root/lib"
+	ln -s usr/lib64 "$root/lib64"
+	for deb in "$dir"/deb/*.deb; do
+		# dpkg-deb would replace the links by directories.
+		dpkg-deb --fsys-tarfile "$deb" |
+			tar -C "$root" --keep-directory-symlink -xf - \
+				--exclude='./usr/share/doc' --exclude='./usr/share/man' \
+				--exclude='./usr/share/locale'
+	done
+	rm -rf "$dir/deb"
+	if [ -f "$root/boot/vmlinuz-$rel" ]; then
+		mv "$root/boot/vmlinuz-$rel" "$dir/vmlinuz"
+	else
+		mv "$root/usr/lib/modules/$rel/vmlinuz" "$dir/vmlinuz"
+	fi
+	# The headers look for their other half in /usr/src: let them look beside
+	# themselves. (Not in a tree that is entered with its own root.)
+	[ -n "$own" ] ||
+		sed -i 's|^include /usr/src/|include $(dir $(lastword $(MAKEFILE_LIST)))../|' \
+			"$root/usr/src/linux-headers-$rel/Makefile"
+	find "$root" -path "*/linux-headers-$rel/.config" -exec cp {} "$dir/config" \;
+	trim_modules "$root" "$rel" "$dir/modules.cpio"
+	# The rest of the modules is of no use: 'build' links to the headers.
+	rm -rf "${root:?}/usr/lib/modules/$rel/kernel" "${root:?}/boot"
+	if [ -n "$own" ]; then
+		ln -sf mawk "$root/usr/bin/awk"
+		ln -sfn "/usr/src/linux-headers-$rel" "$root/usr/lib/modules/$rel/build"
+		mkdir -p "$root/tmp" "$root/proc" "$root/dev" "$root/work"
+		touch "$dir/own-tools"
+	fi
+	echo "$rel" >"$dir/release"
+}
+
+for name; do
+	if [ "$name" = source ]; then
+		"$VM_DIR/source.sh"
+	else
+		with_lock "kernel-$name" fetch_kernel "$name"
+	fi
+done

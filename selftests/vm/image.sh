@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# image.sh [base|trace] - make the guest's root file system as a cpio archive
+# and print its path. "base" is what nearly all tests need and small, for a
+# guest unpacks it at every boot; "trace" adds bpftrace, whose compiler is
+# larger than everything else together.
+
+set -eu -o pipefail
+# shellcheck source=selftests/vm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+PACKAGES="bash dash coreutils sed grep mawk findutils diffutils util-linux procps
+	kmod mount hostname iproute2 iputils-ping nftables ethtool socat netcat-openbsd tcpdump
+	bpftool trace-cmd python3-minimal libpython3.11-minimal libpython3.11-stdlib
+	libc-bin netbase"
+TRACE_PACKAGES="bpftrace"
+
+# Drawn in by dependencies and of no use to a guest without a package manager.
+UNUSED='^(perl|perl-base|perl-modules-.*|libperl.*|dpkg|tar|passwd|login|adduser|debconf|libpam.*|libgdbm.*|libdb5.*|libsem.*|libsepol.*|libssl-.*|gcc-12-base|media-types|usrmerge|init-system-helpers|libsqlite3.*|install-info|sensible-utils|debianutils|python3-distutils|libpython3-stdlib) '
+
+# Files that only cost boot time.
+prune() {
+	local py=$1/usr/lib/python3.11
+	(
+		cd "$1/usr"
+		rm -rf share/{doc,man,locale,info,lintian,bash-completion,common-licenses,zoneinfo,bug,menu,gdb,zsh,polkit-1,perl,perl5} \
+			lib/{systemd,udev,tmpfiles.d,sysusers.d,tc,python3/dist-packages} \
+			lib/x86_64-linux-gnu/{gconv,audit,security,engines-3,ossl-modules}
+		rm -f bin/{localedef,iconv} sbin/{iconvconfig,zic,arpd,mkfs.*,fsck.*}
+		rm -rf ../var/{lib,cache,log,spool,backups}/* ../boot ../media ../srv \
+			../etc/{init.d,cron*,systemd,security,pam.d,default,logrotate.d,apparmor.d}
+		rm -rf "$py"/{lib2to3,distutils,idlelib,pydoc_data,ensurepip,test,unittest,asyncio,email,xml,xmlrpc,wsgiref,multiprocessing,sqlite3,dbm,curses,venv,http,html} \
+			"$py"/lib-dynload/{_codecs_,_test,_sqlite3,_curses,_asyncio,audioop,_decimal}*
+		find "$py/encodings" -type f ! -name '__init__.py' ! -name 'aliases.py' \
+			! -name 'utf_8.py' ! -name 'ascii.py' ! -name 'latin_1.py' ! -name 'idna.py' -delete
+		find . -name __pycache__ -prune -exec rm -rf {} +
+	)
+}
+
+make_image() {
+	local kind=$1 out=$2 conf=$3 list=$4 tmp deb start=$SECONDS
+	[ ! -f "$out" ] || return 0
+	step image "guest root '$kind'"
+	mkdir -p "$CACHE/image"
+	tmp=$(mktemp -d "$CACHE/image/tmp.XXXXXX")
+	apt_download "$conf" "$tmp/deb" <<<"$list"
+	mkdir -p "$tmp"/root/usr/{bin,sbin,lib,lib64} \
+		"$tmp"/root/{proc,sys,dev,run,tmp,root,etc,var/lib,var/tmp,mnt}
+	for deb in bin sbin lib lib64; do ln -s usr/$deb "$tmp/root/$deb"; done
+	for deb in "$tmp"/deb/*.deb; do
+		dpkg-deb --fsys-tarfile "$deb" |
+			tar -C "$tmp/root" --keep-directory-symlink -xf -
+	done
+	prune "$tmp/root"
+	ln -sf mawk "$tmp/root/usr/bin/awk"
+	ln -sf nc.openbsd "$tmp/root/usr/bin/nc"
+	ln -sf dash "$tmp/root/usr/bin/sh"
+	ln -sf /run "$tmp/root/var/run"
+	ln -sf /proc/mounts "$tmp/root/etc/mtab"
+	ln -sf python3.11 "$tmp/root/usr/bin/python3"
+	printf 'root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/:/bin/false\ntcpdump:x:101:101::/:/bin/false\n' \
+		>"$tmp/root/etc/passwd"
+	printf 'root:x:0:\nnogroup:x:65534:\ntcpdump:x:101:\n' >"$tmp/root/etc/group"
+	printf '127.0.0.1 localhost\n::1 localhost\n' >"$tmp/root/etc/hosts"
+	chmod 1777 "$tmp/root/tmp"
+	ldconfig -r "$tmp/root" 2>/dev/null || true
+	(cd "$tmp/root" && find . | LC_ALL=C sort |
+		cpio --quiet -o -H newc -R 0:0 --reproducible) >"$tmp/cpio"
+	mv "$tmp/cpio" "$out"
+	rm -rf "$tmp"
+	find "$CACHE/image" -name "$kind-*" ! -path "$out" -delete
+	step image "guest root '$kind' done ($((SECONDS - start)) s, $(du -m "$out" | cut -f1) MB)"
+}
+
+# The exact package versions are the key, and so is this script.
+main() {
+	local kind=${1:-base} conf pkgs=$PACKAGES list out
+	[ "$kind" = base ] || pkgs="$pkgs $TRACE_PACKAGES"
+	conf=$(apt_state bookworm bookworm-security)
+	# shellcheck disable=SC2086 # a list of words
+	list=$(apt_resolve "$conf" $pkgs | grep -vE "$UNUSED")
+	# Large, and only bpftrace's compiler links to them.
+	[ "$kind" != base ] || list=$(grep -vE '^(libicu.*|libxml2) ' <<<"$list")
+	out=$CACHE/image/$kind-$(hash_of "$list" "$VM_DIR/image.sh").cpio
+	[ -f "$out" ] || with_lock "image-$kind" make_image "$kind" "$out" "$conf" "$list"
+	echo "$out"
+}
+
+main "$@"

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# ktap.awk - read what kselftest's runner says, as it comes, and count.
+#
+# -v label=TEXT     starts every line that is printed
+# -v want="A B"     the programs that have to appear
+# -v counts=FILE    gets "PASSED FAILED SKIPPED" at the end
+#
+# Counted are the results that a program gives one by one ("# ok 1 ..."), not
+# the programs. A program also fails as a whole, counting one more failure, if
+# it gives no result at all, another number of results than it planned, a bad
+# exit status without a failed result, or if it never ends or never starts.
+
+function now() { return systime() }
+
+function fail(reason) {
+	failed++
+	prog_failed++
+	notes = notes "\n" sprintf("  %-8s          - %s: %s", label, prog, reason)
+}
+
+function program_end(ok, rest,    word) {
+	if (rest ~ /# SKIP/ && results == 0) {
+		skipped++
+		prog_skipped++
+		if (skip_reason == "")
+			skip_reason = "no reason given"
+		notes = notes "\n" sprintf("  %-8s          - skipped: %s", label, skip_reason)
+	} else if (results == 0 && rest ~ /TIMEOUT/) {
+		fail("timed out before its first result")
+	} else if (results == 0) {
+		fail("asserts nothing (no result printed)" (ok ? "" : ", and failed"))
+	} else {
+		if (plan < 0)
+			fail("printed no plan")
+		else if (plan != results)
+			fail("planned " plan " results, gave " results)
+		if (!ok && prog_failed == 0) {
+			sub(/^.*# /, "", rest)
+			fail("all results passed, but it ended with " rest)
+		} else if (rest ~ /TIMEOUT/) {
+			fail("timed out")
+		}
+	}
+	word = prog_failed ? "FAILED" : (prog_passed ? "ok" : "skipped")
+	printf "  %-8s %-8s %-24s %s%s%s (%d s)%s\n", label, word, prog,
+		prog_passed " passed",
+		(prog_failed ? ", " prog_failed " failed" : ""),
+		(prog_skipped ? ", " prog_skipped " skipped" : ""),
+		now() - began, notes
+	# All that a failed program said.
+	if (prog_failed)
+		printf "%s", said
+	fflush()
+	seen[prog] = 1
+	prog = ""
+}
+
+function program_begin(name) {
+	if (prog != "") {
+		fail("did not end")
+		program_end(0, "exit status unknown")
+	}
+	prog = name
+	began = now()
+	results = prog_passed = prog_failed = prog_skipped = 0
+	plan = -1
+	notes = said = skip_reason = ""
+}
+
+function reason_of(line) {
+	sub(/^.*# (SKIP|XFAIL) */, "", line)
+	return line == "" ? "no reason given" : line
+}
+
+BEGIN { failed = passed = skipped = 0; prog = "" }
+
+{ sub(/\r$/, "") }
+
+/^# selftests: [^ ]+: / {
+	name = $0
+	sub(/^# selftests: [^ ]+: /, "", name)
+	program_begin(name)
+	next
+}
+
+/^(not )?ok [0-9]+ selftests: / {
+	if (prog == "") {
+		program_begin("?")
+		fail("a verdict without a program: " $0)
+	}
+	program_end($1 == "ok", $0)
+	next
+}
+
+prog != "" { said = said sprintf("  %-8s          | %s\n", label, $0) }
+
+prog != "" && /^# 1\.\.[0-9]+/ {
+	plan = $2
+	sub(/^1\.\./, "", plan)
+	plan += 0
+	if ($0 ~ /# SKIP/)
+		skip_reason = reason_of($0)
+}
+
+prog != "" && /^# (not )?ok [0-9]+/ {
+	results++
+	if ($2 == "not") {
+		failed++
+		prog_failed++
+		line = $0
+		sub(/^# /, "", line)
+		notes = notes "\n" sprintf("  %-8s          - %s", label, line)
+	} else if ($0 ~ /# (SKIP|XFAIL)/) {
+		skipped++
+		prog_skipped++
+		line = $0
+		sub(/^# ok /, "", line)
+		notes = notes "\n" sprintf("  %-8s          - skipped: %s", label, line)
+	} else {
+		passed++
+		prog_passed++
+	}
+}
+
+# Programs that leave as a whole say why in words.
+prog != "" && /^# .*(SKIP|skip)/ && results == 0 && skip_reason == "" {
+	skip_reason = $0
+	sub(/^# */, "", skip_reason)
+}
+
+prog != "" && /^# Bail out!/ { fail($0) }
+
+END {
+	if (prog != "") {
+		fail("did not end")
+		program_end(0, "exit status unknown")
+	}
+	n = split(want, names, " ")
+	for (i = 1; i <= n; i++)
+		if (!(names[i] in seen)) {
+			prog = names[i]
+			failed++
+			printf "  %-8s FAILED   %-24s never ran\n", label, prog
+		}
+	print passed + 0, failed + 0, skipped + 0 >counts
+}

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# lib.sh - what every script of the test machine shares: the places, the table
+# of kernels, messages, locks, and a private apt that touches nothing of the
+# user's system.
+#
+# To be sourced. Sets REPO, VM_DIR, CACHE.
+
+VM_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+REPO=$(cd "$VM_DIR/../.." && pwd -P)
+CACHE=${KSOCKET_CACHE:-$REPO/.cache}
+case $CACHE in /*) ;; *) CACHE=$PWD/$CACHE ;; esac
+mkdir -p "$CACHE"
+PATH=$PATH:/usr/sbin:/sbin
+
+STOCK_KERNELS="5.10 6.1 6.12 7.2"
+ALL_KERNELS="$STOCK_KERNELS debug"
+
+say() { printf '%s\n' "$*" >&2; }
+
+# A step that may take long says so before it starts and how long it took.
+step() { printf '  %-8s %s\n' "$1" "${*:2}" >&2; }
+
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# with_lock NAME COMMAND... - one process at a time makes an artefact; the
+# others wait and then find it finished.
+with_lock() {
+	local name=$1
+	shift
+	mkdir -p "$CACHE/lock"
+	(
+		if ! flock -n 9; then
+			step wait "another process is making '$name'"
+			flock 9
+		fi
+		"$@"
+	) 9>"$CACHE/lock/$name"
+}
+
+# hash_of FILE|STRING... - a short key of the contents, for cache names.
+hash_of() {
+	local a
+	for a; do
+		if [ -e "$a" ] && [ ! -d "$a" ]; then cat "$a"; else printf '%s\n' "$a"; fi
+	done | sha256sum | cut -c1-12
+}
+
+# kernel_suites NAME, kernel_meta NAME image|headers - where Debian keeps it.
+kernel_suites() {
+	case $1 in
+	5.10) echo "bullseye bullseye-security" ;;
+	6.1) echo "bookworm bookworm-security" ;;
+	6.12) echo "bookworm bookworm-security" ;;
+	7.2) echo "sid" ;;
+	*) die "unknown kernel '$1' (known: $ALL_KERNELS)" ;;
+	esac
+}
+
+kernel_meta() {
+	case $1 in
+	6.12) echo "linux-$2-6.12-cloud-amd64" ;;
+	*) echo "linux-$2-cloud-amd64" ;;
+	esac
+}
+
+# --- a private apt ---------------------------------------------------------
+# Own source list, own state, own (empty) package status: it resolves and
+# downloads as if on another machine. The mirror is the one this machine uses.
+
+# apt_site main|security - the mirror's address, from the user's own settings.
+apt_site() {
+	local sites
+	sites=$(apt-get indextargets --format '$(RELEASE) $(SITE)' \
+		'Created-By: Packages' 2>/dev/null || true)
+	if [ "$1" = security ]; then
+		awk '$1 ~ /-security$/ && !n++ { print $2 }' <<<"$sites"
+	else
+		# Only a Debian release by its well-known name: third-party
+		# sources carry other names and do not mirror Debian.
+		awk '$1 ~ /^(bookworm|trixie|forky|sid|stable|oldstable|testing|unstable)(-updates)?$/ && !n++ \
+			{ print $2 }' <<<"$sites"
+	fi
+}
+
+# apt_state SUITE... - print the config file of a private apt for these suites,
+# its package lists not older than a day. Offline, older lists serve as well:
+# what they name is either in the cache or cannot be fetched anyway.
+apt_state() {
+	local name dir
+	name=$(tr ' ' '+' <<<"$*")
+	dir=$CACHE/apt/$name
+	with_lock "apt-$name" apt_state_make "$dir" "$@" >&2
+	echo "$dir/apt.conf"
+}
+
+apt_state_make() {
+	local dir=$1 site suite key
+	shift
+	if [ -n "$(find "$dir/fresh" -mmin -1440 2>/dev/null)" ]; then return 0; fi
+	mkdir -p "$dir/lists/partial" "$dir/archives/partial" "$dir/empty"
+	: >"$dir/status"
+	key=/usr/share/keyrings/debian-archive-keyring.gpg
+	: >"$dir/sources.list"
+	for suite; do
+		case $suite in
+		*-security) site=$(apt_site security) ;;
+		*) site=$(apt_site main) ;;
+		esac
+		if [ -z "$site" ] && [ "${suite%-security}" != "$suite" ]; then
+			# Mirrors keep the two archives side by side.
+			site=$(apt_site main)
+			site=${site%/}-security
+		fi
+		[ -n "${site%-security}" ] ||
+			die "no Debian mirror found in this machine's apt sources"
+		echo "deb [signed-by=$key] $site $suite main" >>"$dir/sources.list"
+	done
+	# An archived suite's Release file is past its date and still signed.
+	cat >"$dir/apt.conf" <<-CONF
+		Dir::State "$dir";
+		Dir::State::status "$dir/status";
+		Dir::State::lists "$dir/lists";
+		Dir::Cache "$dir";
+		Dir::Cache::archives "$dir/archives";
+		Dir::Etc::sourcelist "$dir/sources.list";
+		Dir::Etc::sourceparts "/dev/null";
+		Dir::Etc::preferences "/dev/null";
+		Dir::Etc::preferencesparts "/dev/null";
+		Acquire::Check-Valid-Until "false";
+		Acquire::Languages "none";
+		Acquire::Retries "3";
+		APT::Architecture "amd64";
+		APT::Install-Recommends "false";
+		APT::Install-Suggests "false";
+		APT::Sandbox::User "root";
+	CONF
+	step fetch "package lists of $*"
+	if APT_CONFIG=$dir/apt.conf apt-get -qq update; then
+		touch "$dir/fresh"
+	elif ls "$dir"/lists/*_Packages* >/dev/null 2>&1; then
+		say "  note: cannot refresh the lists of $*; using those of the cache"
+	else
+		die "cannot fetch the package lists of $*"
+	fi
+}
+
+# apt_resolve CONF PACKAGE... - the closure of dependencies, one
+# "package version" per line. Remembered as long as the package lists are.
+apt_resolve() {
+	local conf=$1 memo
+	shift
+	memo=${conf%/*}/closure-$(hash_of "$*")
+	if [ ! -s "$memo" ] || [ "$memo" -ot "${conf%/*}/fresh" ]; then
+		APT_CONFIG=$conf apt-get -s install "$@" |
+			sed -n 's/^Inst \([^ ]*\) (\([^ ]*\) .*/\1 \2/p' |
+			sort -u >"$memo.$$"
+		[ -s "$memo.$$" ] || die "cannot resolve: $*"
+		mv "$memo.$$" "$memo"
+	fi
+	cat "$memo"
+}
+
+# apt_download CONF DIR <"package version" lines
+apt_download() {
+	local conf=$1 dir=$2
+	mkdir -p "$dir"
+	(cd "$dir" && sed 's/ /=/' |
+		APT_CONFIG=$conf xargs -r apt-get -qq download)
+}
+
+# kernel_ready NAME - fetch or build what is missing, print the kernel's folder.
+kernel_ready() {
+	if [ "$1" = debug ]; then
+		"$VM_DIR/debug-kernel.sh" >&2
+	else
+		"$VM_DIR/fetch.sh" "$1" >&2
+	fi
+	readlink -f "$CACHE/kernel/$1/current"
+}
+
+# ktap_count LABEL COUNTS [PROGRAM...] - read what the runner says from stdin,
+# print it for people, put "passed failed skipped" into the file COUNTS.
+ktap_count() {
+	local label=$1 counts=$2 live=()
+	shift 2
+	# mawk would wait for a full block of input before it looks at a line.
+	if awk -W version 2>&1 </dev/null | grep -q mawk; then live=(-W interactive); fi
+	awk ${live[@]+"${live[@]}"} -v label="$label" -v want="$*" -v counts="$counts" \
+		-f "$VM_DIR/ktap.awk"
+}
+
+# report WORD LABEL WHAT [DETAIL] - one result that is not a test program's.
+report() { printf '  %-8s %-8s %s\n' "$2" "$1" "$3${4:+: $4}"; }
+
+# verdict_get DIR NAME - a field of what vm.sh left in DIR.
+verdict_get() { sed -n "s/^$2=//p" "$1/verdict" 2>/dev/null || true; }
+
+# guest_jobs - how many guests of two processors to run at a time.
+guest_jobs() {
+	local n
+	n=$(($(nproc) / 2))
+	[ "$n" -ge 1 ] || n=1
+	echo "$n"
+}

@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# mutants.sh [COUNTS] - show that the tests notice faults: for every patch in
+# selftests/mutants, plant the fault, build, run the one test that is to notice,
+# and require that it, or the guest's verdict, fails. A mutant that survives, or
+# a patch that does not apply or build, is a failure.
+#
+# Each patch says in its head "Expect: PROGRAM" and "Kernel: NAME".
+#
+#   KERNELS  run only the mutants of these
+#   MUTANTS  names of patches (default: all)
+
+set -eu -o pipefail
+# shellcheck source=selftests/vm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+counts=${1:-}
+KERNELS=${KERNELS:-$ALL_KERNELS}
+dir=$REPO/selftests/mutants
+passed=0 failed=0
+work=$(mktemp -d "$CACHE/mutants.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+survived() {
+	failed=$((failed + 1))
+	report FAILED mutant "$1" "$2"
+}
+
+head_field() { sed -n "/^---/q; s/^$2: *//p" "$1" | sed -n 1p; }
+
+# source_copy DIR - the module's source, without tests and products.
+source_copy() {
+	mkdir -p "$1"
+	(cd "$REPO" && find . \( -path ./selftests -o -path ./Documentation -o -name '.?*' \) -prune -o \
+		-type f ! -name '*.o' ! -name '*.ko' ! -name '*.mod*' -print |
+		cpio --quiet -pdm "$1")
+}
+
+mutant() {
+	local patch=$1 name expect kernel start=$SECONDS ko sum verdict
+	name=$(basename "$patch" .patch)
+	expect=$(head_field "$patch" Expect)
+	kernel=$(head_field "$patch" Kernel)
+	case " $KERNELS " in *" $kernel "*) ;; *) return 0 ;; esac
+	if [ -z "$expect" ] || [ -z "$kernel" ]; then
+		survived "$name" "its head names no 'Expect:' or no 'Kernel:'"
+		return 0
+	fi
+	rm -rf "$work/src" "$work/build" "$work/tests" "$work/vm"
+	source_copy "$work/src"
+	if ! patch -d "$work/src" -p1 --no-backup-if-mismatch -s -f <"$patch" >"$work/log" 2>&1; then
+		survived "$name" "does not apply: $(tail -n 1 "$work/log")"
+		return 0
+	fi
+	if ! ko=$("$VM_DIR/build.sh" "$kernel" "$work/src" "$work/build" 2>"$work/log"); then
+		survived "$name" "does not build"
+		sed 's/^/             | /' "$work/log"
+		return 0
+	fi
+	if ! "$VM_DIR/tests.sh" "$work/tests" "$expect" >"$work/log" 2>&1; then
+		survived "$name" "$(tail -n 1 "$work/log")"
+		return 0
+	fi
+	if LABEL=$name OUT=$work/vm "$VM_DIR/run-tests.sh" "$kernel" "$work/tests" "$work/sum" \
+		--ko "$ko" --timeout 240 >"$work/log" 2>&1; then
+		survived "$name" "$expect on $kernel did not notice ($((SECONDS - start)) s)"
+		return 0
+	fi
+	# Red because the guest never came up would prove nothing.
+	verdict=$(verdict_get "$work/vm" verdict)
+	read -r sum < <(sed -n 's/^.*\(- not ok\|- .*: \|the guest: \)/\1/p' "$work/log") || true
+	if [ -z "$verdict" ] || [ "$verdict" = 126 ]; then
+		survived "$name" "the guest did not run: $(tail -n 1 "$work/log")"
+		return 0
+	fi
+	passed=$((passed + 1))
+	report ok mutant "$name: noticed by $expect on $kernel ($((SECONDS - start)) s): ${sum#- }"
+}
+
+shopt -s nullglob
+for patch in "$dir"/*.patch; do
+	case " ${MUTANTS:-$(basename "$patch" .patch)} " in
+	*" $(basename "$patch" .patch) "*) mutant "$patch" ;;
+	esac
+done
+[ -z "$counts" ] || echo "$passed $failed 0" >"$counts"
+[ -n "$counts" ] || echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,121 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# negative.sh machine|modules COUNTS - prove that what judges can also condemn.
+#
+# machine: guests that panic, hang or say nothing, tests that fail or assert
+# nothing, on a stock kernel. modules: the planted bugs of selftests/negative on
+# the debug kernel. Each control passes when the verdict is red, and red for
+# the right reason.
+
+set -eu -o pipefail
+# shellcheck source=selftests/vm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+part=$1 counts=$2
+passed=0 failed=0
+work=$(mktemp -d "$CACHE/negative.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+result() {
+	if [ "$1" = 0 ]; then
+		passed=$((passed + 1))
+		report ok control "$2" "$3"
+	else
+		failed=$((failed + 1))
+		report FAILED control "$2" "$3"
+	fi
+}
+
+# control NAME VERDICTS FINDING KERNEL [vm.sh option...] - the guest's verdict
+# has to be one of VERDICTS, and its reason or finding has to match FINDING.
+control() {
+	local name=$1 verdicts=$2 finding=$3 kernel=$4 got why
+	shift 4
+	"$VM_DIR/vm.sh" "$kernel" --quiet --out "$work/$name" "$@" >/dev/null 2>&1 || true
+	got=$(verdict_get "$work/$name" verdict)
+	why="$(verdict_get "$work/$name" why): $(verdict_get "$work/$name" finding)"
+	case " $verdicts " in
+	*" $got "*)
+		if grep -qE "$finding" <<<"$why"; then
+			result 0 "$name" "${why%: } ($(verdict_get "$work/$name" seconds) s)"
+			return
+		fi
+		;;
+	esac
+	result 1 "$name" "verdict ${got:-none} instead of $verdicts, or not because of '$finding': $why"
+}
+
+# count NAME EXPECTED PROGRAMS <what a runner says - the sum that has to result.
+count() {
+	local got
+	# shellcheck disable=SC2086 # a list of words
+	ktap_count control "$work/ktap" $3 >/dev/null
+	got=$(cat "$work/ktap")
+	result "$([ "$got" = "$2" ]; echo $?)" "$1" "counted $got, expected $2 (passed failed skipped)"
+}
+
+tap() { printf '%s\n' "# selftests: ksocket: $1" "${@:2}"; }
+
+machine() {
+	local kernel=6.1
+	control good-guest "0" "exit status 0" $kernel --ko none --command true
+	control failing-command "3" "exit status 3" $kernel --ko none --command 'exit 3'
+	control panic "125" "without a verdict: .*sysrq triggered crash" $kernel --ko none \
+		--command 'echo c >/proc/sysrq-trigger; sleep 60'
+	control no-verdict "125" "without a verdict" $kernel --ko none \
+		--command 'echo b >/proc/sysrq-trigger; sleep 60'
+	control time-out "124" "no end within 12 s" $kernel --ko none --timeout 12 \
+		--command 'sleep 100'
+	control kernel-warning "123" "complained: .*BUG: planted" $kernel --ko none \
+		--command 'echo "BUG: planted" >/dev/kmsg'
+	control no-such-image "126" "QEMU failed" $kernel --ko none --command true \
+		--qemu '-device no-such-device'
+
+	count test-good "1 0 0" "a.sh" \
+		< <(tap a.sh '# 1..1' '# ok 1 fine' 'ok 1 selftests: ksocket: a.sh')
+	count test-fails "1 1 0" "a.sh" \
+		< <(tap a.sh '# 1..2' '# ok 1 fine' '# not ok 2 bad' 'not ok 1 selftests: ksocket: a.sh # exit=1')
+	count test-asserts-nothing "0 1 0" "a.sh" \
+		< <(tap a.sh 'ok 1 selftests: ksocket: a.sh')
+	count test-plans-nothing "0 1 0" "a.sh" \
+		< <(tap a.sh '# 1..0' 'ok 1 selftests: ksocket: a.sh')
+	count test-short-of-plan "1 1 0" "a.sh" \
+		< <(tap a.sh '# 1..3' '# ok 1 fine' 'ok 1 selftests: ksocket: a.sh')
+	count test-bad-exit "1 1 0" "a.sh" \
+		< <(tap a.sh '# 1..1' '# ok 1 fine' 'not ok 1 selftests: ksocket: a.sh # exit=1')
+	count test-timed-out "1 1 0" "a.sh" \
+		< <(tap a.sh '# 1..1' '# ok 1 fine' 'not ok 1 selftests: ksocket: a.sh # TIMEOUT 45 seconds')
+	count test-never-ends "1 2 0" "a.sh" \
+		< <(tap a.sh '# 1..2' '# ok 1 fine')
+	count test-missing "1 1 0" "a.sh b.sh" \
+		< <(tap a.sh '# 1..1' '# ok 1 fine' 'ok 1 selftests: ksocket: a.sh')
+	count test-without-plan "1 1 0" "a.sh" \
+		< <(tap a.sh '# ok 1 fine' 'ok 1 selftests: ksocket: a.sh')
+	count test-skipped "0 0 1" "a.sh" \
+		< <(tap a.sh '# 1..1' '# ok 1 x # SKIP no such thing' 'ok 1 selftests: ksocket: a.sh')
+	count test-silence "0 1 0" "a.sh" </dev/null
+}
+
+# Loaded twenty times: one leaked object may still be pointed to by chance.
+planted() {
+	control "$1" "123 125" "$2" debug --ko "$ko/$1.ko" \
+		--command "for i in {1..20}; do insmod \$KSOCKET_KO && rmmod $1; done"
+}
+
+modules() {
+	local ko name
+	"$VM_DIR/build.sh" debug "$REPO/selftests/negative" >"$work/ko"
+	ko=$(dirname "$(sed -n 1p "$work/ko")")
+	for name in leak use_after_free lock_inversion atomic_sleep; do
+		[ -f "$ko/$name.ko" ] || die "selftests/negative: no $name.ko was built"
+	done
+	planted leak "memory leaked: .*unreferenced"
+	planted use_after_free "KASAN: .*use-after-free"
+	planted lock_inversion "possible circular locking"
+	planted atomic_sleep "sleeping function called from invalid context"
+}
+
+"$part"
+echo "$passed $failed 0" >"$counts"
+[ "$failed" = 0 ]

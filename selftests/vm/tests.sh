@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# tests.sh OUT [NAME...] - build the selftests and install them with kselftest's
+# runner into OUT, ready for vm.sh --tests OUT. With names (echo, echo.sh) only
+# those are in the list of what is run. Prints the list.
+#
+# SELFTESTS=DIR takes the tests from another folder.
+
+set -eu -o pipefail
+# shellcheck source=selftests/vm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+out=${1:?usage: tests.sh OUT [NAME...]}
+shift
+from=${SELFTESTS:-$REPO/selftests}
+ksft=$("$VM_DIR/source.sh")/tools/testing/selftests
+work=$(mktemp -d "$CACHE/tests.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# Built in a copy, so that no product lies about in the repository.
+mkdir -p "$work/selftests" "$out/kselftest"
+(cd "$from" && find . \( -path ./vm -o -path ./mutants -o -path ./negative \) -prune -o -print |
+	cpio --quiet -pdm "$work/selftests")
+for part in include tools Documentation README.md; do
+	[ ! -e "$REPO/$part" ] || cp -a "$REPO/$part" "$work/$part"
+done
+
+# A make that called us must not leak into this one: lib.mk looks at MAKELEVEL.
+run_make() {
+	env -u MAKELEVEL -u MAKEFLAGS -u MFLAGS -u OUTPUT -u CC \
+		make -s -C "$work/selftests" KSFT="$ksft" "$@"
+}
+if ! run_make INSTALL_PATH="$out/ksocket" install >"$work/log" 2>&1; then
+	cat "$work/log" >&2
+	die "the selftests do not build"
+fi
+run_make COLLECTION=ksocket emit_tests | grep '^ksocket:' >"$work/all" ||
+	die "the selftests name no test program"
+
+if [ $# -gt 0 ]; then
+	for name; do
+		grep -E "^ksocket:$name(\.[a-z]+)?\$" "$work/all" ||
+			die "no test '$name'; there are: $(sed 's/^ksocket://' "$work/all" | tr '\n' ' ')"
+	done >"$work/list"
+else
+	cp "$work/all" "$work/list"
+fi
+cp "$work/list" "$out/kselftest-list.txt"
+cp "$ksft"/kselftest/{runner.sh,ktap_helpers.sh,module.sh,prefix.pl} "$out/kselftest/"
+cp "$ksft/run_kselftest.sh" "$out/"
+sed 's/^ksocket://' "$work/list"

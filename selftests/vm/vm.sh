@@ -1,0 +1,191 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# vm.sh - boot a throw-away guest, run something in it, judge it.
+#
+#   vm.sh KERNEL [option...] --command 'shell commands'
+#   vm.sh KERNEL [option...] --tests DIR     run DIR/run_kselftest.sh
+#
+#   --ko FILE       the module (default: build.sh builds it); "none" for none
+#   --add SRC:DST   put a file or folder of this machine into the guest
+#   --env NAME=VAL  for the environment of what runs
+#   --append ARGS   more on the kernel's command line
+#   --timeout SEC   for the whole guest (default 120)
+#   --image KIND    base (default) or trace (see image.sh)
+#   --memory MB     --smp N
+#   --qemu 'ARGS'   more arguments for QEMU
+#   --out DIR       keep console.log, result.log and verdict there
+#   --keep-log      keep them even when all is well, and say where
+#   --quiet         do not show what the guest says while it runs
+#
+# Exit status: what the guest's command gave; 123 the kernel complained or
+# leaked; 124 time-out; 125 no verdict (panic, crash); 126 QEMU did not run.
+
+set -eu -o pipefail
+# shellcheck source=selftests/vm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# Anything like this on the console is a finding. Tests never print there.
+SPLATS='BUG:|WARNING:|possible .* locking|possible .* deadlock|INFO: |unregister_netdevice: waiting'
+SPLATS="$SPLATS|Kernel panic|Oops|general protection fault|KASAN|UBSAN|ODEBUG|refcount_t:"
+SPLATS="$SPLATS|ref_tracker:|detected stall|soft lockup|blocked for more than|corruption"
+SPLATS="$SPLATS|scheduling while atomic|sleeping function|Memory corruption|DEBUG_LOCKS_WARN"
+
+usage() { sed -n '3,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+
+kernel=${1:-}
+[ -n "$kernel" ] || usage
+shift
+command='' tests='' ko='' append='' timeout=120 image=base memory='' smp=2
+out='' keep='' quiet='' qemu_more='' adds=() envs=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--command) command=$2; shift ;;
+	--tests) tests=$2; shift ;;
+	--ko) ko=$2; shift ;;
+	--add) adds+=("$2"); shift ;;
+	--env) envs+=("$2"); shift ;;
+	--append) append=$2; shift ;;
+	--timeout) timeout=$2; shift ;;
+	--image) image=$2; shift ;;
+	--memory) memory=$2; shift ;;
+	--smp) smp=$2; shift ;;
+	--qemu) qemu_more=$2; shift ;;
+	--out) out=$2; shift ;;
+	--keep-log) keep=1 ;;
+	--quiet) quiet=1 ;;
+	*) usage ;;
+	esac
+	shift
+done
+[ -n "$command$tests" ] || usage
+
+[ "$image" = base ] || memory=${memory:-2048} # it is unpacked into memory
+kdir=$(kernel_ready "$kernel")
+base=$("$VM_DIR/image.sh" "$image")
+if [ -z "$ko" ]; then ko=$("$VM_DIR/build.sh" "$kernel"); fi
+
+work=$(mktemp -d "$CACHE/run.XXXXXX")
+qemu_pid=''
+# shellcheck disable=SC2317 # called by the trap
+cleanup() {
+	# Ends only the guest that this script itself started.
+	[ -z "$qemu_pid" ] || kill "$qemu_pid" 2>/dev/null || true
+	rm -rf "$work"
+}
+trap cleanup EXIT
+if [ -z "$out" ]; then
+	mkdir -p "$CACHE/log"
+	out=$(mktemp -d "$CACHE/log/$kernel.XXXXXX")
+else
+	mkdir -p "$out"
+	keep=1
+fi
+
+# --- the guest's third archive: what to do -----------------------------------
+job=$work/root
+mkdir -p "$job/job" "$job/usr/lib/ksocket"
+cp "$VM_DIR/init" "$job/init"
+chmod 755 "$job/init"
+{
+	echo "KSOCKET_KO=/lib/ksocket/ksocket.ko"
+	[ "$kernel" != debug ] || echo "KSOCKET_DEBUG_KERNEL=1"
+	for pair in ${envs[@]+"${envs[@]}"}; do printf '%s=%q\n' "${pair%%=*}" "${pair#*=}"; done
+} >"$job/job/env"
+[ "$ko" = none ] || cp "$ko" "$job/usr/lib/ksocket/ksocket.ko"
+if [ -n "$tests" ]; then
+	cp -a "$tests" "$job/kselftest"
+	# Line by line, or a crash would take the last results with it.
+	command='cd /kselftest && stdbuf -oL ./run_kselftest.sh'
+fi
+printf '%s\n' "$command" >"$job/job/run"
+for pair in ${adds[@]+"${adds[@]}"}; do
+	mkdir -p "$job/$(dirname "${pair#*:}")"
+	cp -a "${pair%%:*}" "$job/${pair#*:}"
+done
+(cd "$job" && find . | cpio --quiet -o -H newc -R 0:0) >"$work/job.cpio"
+cat "$base" "$kdir/modules.cpio" "$work/job.cpio" >"$work/initrd"
+rm -rf "$job"
+
+# --- boot ----------------------------------------------------------------------
+accel=${KSOCKET_ACCEL:-$("$VM_DIR/accel.sh")}
+cmdline="console=ttyS0 loglevel=5 panic=-1 oops=panic panic_on_warn=1 softlockup_panic=1"
+cmdline="$cmdline sysctl.kernel.hung_task_timeout_secs=30 sysctl.kernel.hung_task_panic=1"
+cmdline="$cmdline rcupdate.rcu_cpu_stall_suppress=0 $append"
+set -- -nodefaults -no-user-config -display none -monitor none -no-reboot \
+	-kernel "$kdir/vmlinuz" -initrd "$work/initrd" -append "$cmdline" \
+	-serial "file:$out/console.log" -serial "file:$out/result.log"
+if [ "$kernel" = debug ]; then
+	# It has no ACPI; without sockets=2 it would find one processor.
+	set -- "$@" -machine pc,acpi=off -smp "$smp,sockets=$smp" -m "${memory:-2048}"
+else
+	set -- "$@" -machine pc -smp "$smp" -m "${memory:-1024}"
+fi
+if [ "$accel" = kvm ]; then
+	set -- "$@" -accel kvm -cpu host
+else
+	# Without ,-cx16 kernels built by gcc 12 crash at random under TCG.
+	set -- "$@" -accel tcg -cpu max,-cx16
+fi
+: >"$out/console.log"
+: >"$out/result.log"
+rm -f "$out/verdict"
+
+start=$SECONDS
+# shellcheck disable=SC2086 # QEMU arguments are a list of words
+timeout --foreground -k 5 "$timeout" qemu-system-x86_64 "$@" $qemu_more \
+	</dev/null >"$out/qemu.log" 2>&1 9>&- &
+qemu_pid=$!
+if [ -z "$quiet" ]; then
+	tail -s 0.1 -q --pid=$qemu_pid -n +1 -f "$out/result.log" 2>/dev/null |
+		grep --line-buffered -vE '^(rc=[0-9]+|kmemleak-done)$' || true
+fi
+status=0
+wait "$qemu_pid" || status=$?
+qemu_pid=''
+seconds=$((SECONDS - start))
+
+# --- judge ---------------------------------------------------------------------
+# The first finding is the cause, the others mostly its consequences.
+finding=$(grep -m1 -aE "$SPLATS" "$out/console.log" | tr -d '\r' || true)
+leak=$(grep -m1 -A1000 '^kmemleak-report:$' "$out/result.log" || true)
+rc=$(tail -n 1 "$out/result.log" | sed -n 's/^rc=\([0-9]\{1,\}\)$/\1/p')
+if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+	verdict=124 why="no end within $timeout s"
+elif [ "$status" != 0 ]; then
+	verdict=126 why="QEMU failed ($status): $(tail -n 1 "$out/qemu.log")"
+elif [ -z "$rc" ]; then
+	verdict=125 why="the guest ended without a verdict"
+elif [ -n "$finding" ]; then
+	verdict=123 why="the kernel complained"
+elif [ -n "$leak" ]; then
+	verdict=123 why="memory leaked"
+	finding=$(printf '%s\n' "$leak" | sed -n 's/^unreferenced/kmemleak: unreferenced/p' | sed -n 1p)
+elif [ "$kernel" = debug ] && ! grep -q '^kmemleak-done$' "$out/result.log"; then
+	verdict=125 why="the guest did not look for leaks"
+else
+	verdict=$rc why="exit status $rc"
+fi
+{
+	echo "verdict=$verdict"
+	echo "why=$why"
+	echo "finding=$finding"
+	echo "seconds=$seconds"
+	echo "accel=$accel"
+} >"$out/verdict"
+
+if [ "$verdict" != 0 ] && [ -z "$quiet" ]; then
+	say "vm: $kernel: $why${finding:+: $finding}"
+	if [ -n "$finding" ]; then
+		grep -aE -A40 "$SPLATS" "$out/console.log" | head -n 60 | sed 's/^/vm:   /' >&2 || true
+		printf '%s\n' "$leak" | head -n 40 | sed 's/^/vm:   /' >&2
+	elif [ "$verdict" -ge 124 ]; then
+		tail -n 15 "$out/console.log" | sed 's/^/vm:   /' >&2
+	fi
+fi
+if [ "$verdict" != 0 ] || [ -n "$keep" ]; then
+	[ -n "$quiet" ] || say "vm: logs in $out"
+else
+	rm -rf "$out"
+fi
+exit "$verdict"
