@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# dead_receiver.sh - nobody listens at the reply port: every datagram is tried
+# and counted, nothing is logged, nothing spins, and the first datagram after
+# the receiver has come back arrives.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+COUNT=50000
+[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || COUNT=2000
+
+# A receive buffer that holds them all: this is about the answers.
+_load_relay() {
+	load mode=relay "listen_addr=$1" listen_port=7000 \
+		"reply_addr=$1" reply_port=7001 rcvbuf=134217728
+}
+
+_tried() {
+	[ $(($(counter tx_packets) + $(counter drop_send_refused))) = "$1" ]
+}
+
+# _arrives ADDRESS [MORE]: start a receiver, send one datagram, it is there
+_arrives() {
+	local out=/tmp/ksocket-test-$$ pid
+	"$KSOCKET_TESTS/udp_flood" -l -c 1 -t 20 "$1" 7001 >"$out" &
+	pid=$!
+	case $1 in
+	*:*) wait_for 20 bound6 7001 ;;
+	*) wait_for 20 bound4 7001 ;;
+	esac
+	printf 'back' >"/dev/udp/$1/7000"
+	wait "$pid" || fail "no receiver"
+	grep -q 'received=1 ' "$out" || fail "the first datagram is lost: $(cat "$out")"
+	rm -f "$out"
+}
+
+# _asleep: no processor time and no wake-up from one look to the next
+_asleep() {
+	local before
+	before="$(cpu_ticks) $(counter wakeups)"
+	sleep 1
+	[ "$before" = "$(cpu_ticks) $(counter wakeups)" ]
+}
+
+_dead() {
+	local stale
+	_load_relay "$1"
+	log_mark
+	"$KSOCKET_TESTS/udp_flood" -c "$COUNT" "$1" 7000
+	wait_for 120 _tried "$COUNT"
+	assert_eq rx_packets "$(counter rx_packets)" "$COUNT"
+	assert_eq rx_overflow "$(counter rx_overflow)" 0
+	stale=$(counter stale_errors)
+	assert_ge "stale_errors" "$stale" 1
+	echo "stale_errors $stale, drop_send_refused $(counter drop_send_refused)"
+	wait_for 5 _asleep
+	assert_eq "the log" "$(log_since)" ""
+	_arrives "$1"
+	unload
+}
+
+dead_ipv4() {
+	_dead 127.0.0.1
+}
+
+dead_ipv6() {
+	[ -d /proc/sys/net/ipv6 ] || skip "no IPv6"
+	_dead ::1
+}
+
+# A firewall in front of the receiver refuses in other words.
+# _rejected ADDRESS REJECTION
+_rejected() {
+	nft add table inet ksocket_test
+	nft add chain inet ksocket_test in '{ type filter hook input priority 0; }'
+	nft add rule inet ksocket_test in udp dport 7001 reject with "${@:2}"
+	"$KSOCKET_TESTS/udp_flood" -c 5 "$1" 7000 >/dev/null
+	wait_for 20 counter_is rx_packets "$((_sent += 5))"
+	nft delete table inet ksocket_test
+	_arrives "$1"
+	: $((_sent += 1))
+	echo "${*:2}: tx_packets $(counter tx_packets), stale_errors $(counter stale_errors)"
+}
+
+_nft_works() {
+	nft add table inet ksocket_test && nft delete table inet ksocket_test
+}
+
+firewall_ipv4() {
+	local code
+	_nft_works || skip "no nftables"
+	_load_relay 127.0.0.1
+	_sent=0
+	for code in port-unreachable host-unreachable net-unreachable \
+		prot-unreachable admin-prohibited host-prohibited; do
+		_rejected 127.0.0.1 icmp type "$code"
+	done
+	assert_ge "stale_errors" "$(counter stale_errors)" 6
+	unload
+}
+
+firewall_ipv6() {
+	local code
+	[ -d /proc/sys/net/ipv6 ] || skip "no IPv6"
+	_nft_works || skip "no nftables"
+	_load_relay ::1
+	_sent=0
+	for code in port-unreachable addr-unreachable no-route \
+		admin-prohibited policy-fail reject-route; do
+		_rejected ::1 icmpv6 type "$code"
+	done
+	assert_ge "stale_errors" "$(counter stale_errors)" 6
+	unload
+}
+
+ksocket_run_tests \
+	dead_ipv4:"IPv4: $COUNT datagrams to a closed port" \
+	dead_ipv6:"IPv6: $COUNT datagrams to a closed port" \
+	firewall_ipv4:"IPv4: a firewall's ICMP errors cost no datagram afterwards" \
+	firewall_ipv6:"IPv6: a firewall's ICMP errors cost no datagram afterwards"

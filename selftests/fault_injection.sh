@@ -1,0 +1,139 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# fault_injection.sh - on a kernel that can make any allocation fail: each one
+# of a load fails in its turn, and nothing may be left of that load; threads
+# that get no memory under traffic lose datagrams, but count them.
+#
+# The short form fails what the module's own init allocates, KSOCKET_SOAK=1
+# also what the loader does before.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+PORT=7000
+FAULTS=/sys/kernel/debug
+
+_can_fault() {
+	if ! [ -e /proc/self/fail-nth ] || ! [ -d $FAULTS/failslab ]; then
+		skip "this kernel has no fault injection"
+	fi
+}
+
+# set_fault NAME KEY=VALUE...: where the kernel has this one
+set_fault() {
+	local name=$1 pair
+	shift
+	[ -d "$FAULTS/$name" ] || return 0
+	for pair; do
+		[ ! -e "$FAULTS/$name/${pair%%=*}" ] ||
+			echo "${pair#*=}" >"$FAULTS/$name/${pair%%=*}"
+	done
+}
+
+# As the kernel starts: nothing fails of itself, all may fail on demand.
+_reset() {
+	local name
+	for name in failslab fail_page_alloc fail_skb_realloc fail_usercopy; do
+		set_fault $name probability=0 interval=1 times=-1 verbose=0 \
+			space=0 task-filter=N ignore-gfp-wait=N \
+			ignore-gfp-highmem=N min-order=0 stacktrace-depth=32 \
+			require-start=0 require-end=18446744073709551615
+	done
+}
+
+# only_below FUNCTION: allocations that it did not call do not count
+only_below() {
+	local name start end
+	# They are in the order of their addresses.
+	read -r start end < <(awk -v f="$1" '
+		found { print start, $1; exit }
+		$3 == f && $2 ~ /[tT]/ { start = $1; found = 1 }' /proc/kallsyms)
+	[ -n "$start" ] || fail "no symbol $1"
+	for name in failslab fail_page_alloc; do
+		set_fault $name "require-start=0x$start" "require-end=0x$end"
+	done
+}
+
+# walk THREADS PARAMETER...
+walk() {
+	_can_fault
+	_reset
+	[ -n "${KSOCKET_SOAK:-}" ] || only_below do_one_initcall
+	"$KSOCKET_TESTS/fault_walk" $PORT "$1" "$KSOCKET_KO" \
+		"listen_port=$PORT" "${@:2}" && rc=0 || rc=$?
+	_reset
+	return "$rc"
+}
+
+walk_relay_ipv4() {
+	walk 1
+}
+
+walk_echo_ipv6() {
+	walk 1 mode=echo listen_addr=::
+}
+
+walk_text_two_threads() {
+	walk 2 mode=text threads=2 rcvbuf=100000 device=lo reply_addr=::1 \
+		listen_addr=::1
+}
+
+# The memory of a thread is allocated by kthreadd.
+walk_threads() {
+	_can_fault
+	_reset
+	"$KSOCKET_TESTS/fault_walk" -k $PORT 2 "$KSOCKET_KO" \
+		"listen_port=$PORT" threads=2 && rc=0 || rc=$?
+	echo 0 >/proc/2/fail-nth
+	return "$rc"
+}
+
+# _starve MODE FAULT KEY=VALUE...: every few allocations of the threads fail
+_starve() {
+	local pid
+	load "mode=$1" "listen_port=$PORT" threads=2
+	for pid in $(thread_pids); do
+		echo 1 >"/proc/$pid/make-it-fail"
+	done
+	_reset
+	set_fault "$2" task-filter=Y "${@:3}"
+	"$KSOCKET_TESTS/udp_flood" -c 3000 -p 8 127.0.0.1 $PORT
+	_reset
+	balanced -
+	"$KSOCKET_TESTS/udp_flood" -c 50 -p 8 -w 1 127.0.0.1 $PORT
+	echo "$1: of $(counter rx_packets): tx_packets $(counter tx_packets)," \
+		"drop_send_nomem $(counter drop_send_nomem)"
+}
+
+starve_slab() {
+	local mode
+	_can_fault
+	for mode in echo relay; do
+		_starve $mode failslab probability=20
+		assert_ge drop_send_nomem "$(counter drop_send_nomem)" 1
+		unload
+	done
+}
+
+starve_pages() {
+	_can_fault
+	_starve echo fail_page_alloc probability=20
+	unload
+}
+
+starve_skb_realloc() {
+	_can_fault
+	[ -d $FAULTS/fail_skb_realloc ] || skip "no fail_skb_realloc"
+	_starve echo fail_skb_realloc probability=50
+	unload
+}
+
+ksocket_run_tests \
+	walk_relay_ipv4:"relay over IPv4: each allocation of a load fails once" \
+	walk_echo_ipv6:"echo over IPv6: each allocation of a load fails once" \
+	walk_text_two_threads:"text, two threads: each allocation of a load fails once" \
+	walk_threads:"each allocation of the threads themselves fails once" \
+	starve_slab:"traffic while slab allocations fail: the books balance" \
+	starve_pages:"traffic while page allocations fail: the books balance" \
+	starve_skb_realloc:"traffic while socket buffers move: the books balance"

@@ -1,0 +1,461 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# guard.sh - each reason for not answering: what provokes it, that it is counted
+# under its name and traced, that there is no answer, and that the next honest
+# datagram is answered. Two services at a time are in loop.sh.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# service_in NAMESPACE [PARAMETER=VALUE...]: loaded, and its events recorded
+service_in() {
+	where=$1
+	load_in "$where" listen_port=7000 "${@:2}"
+	trace_on
+}
+
+# dropped REASON COUNT [ERRNO]: so many in all, and nothing else was
+dropped() {
+	wait_for 20 counter_is "drop_$1" "$2" "$where"
+	wait_for 20 events_are "ksocket_drop: .* reason=$1 err=${3:-0}\$" "$2"
+	balanced "$where"
+}
+
+# answers COUNT: that many datagrams were answered, and none else
+answers() {
+	assert_eq tx_packets "$(counter tx_packets "$where")" "$1"
+	assert_eq "tx events" "$(events 'ksocket_tx:')" "$1"
+}
+
+finish() {
+	balanced "$where"
+	rmmod ksocket
+}
+
+# hosts: a is the peer, b the host; b does not mind whence something comes.
+hosts() {
+	ns_pair a b
+	mac=$(in_ns b cat /sys/class/net/veth0/address)
+	for dev in all veth0; do
+		in_ns b sh -c "echo 0 >/proc/sys/net/ipv4/conf/$dev/rp_filter"
+	done
+}
+
+# wire [-c COUNT] SOURCE PORT DESTINATION PORT: put on the wire by a, to b
+wire() {
+	in_ns a "$KSOCKET_TESTS/udp_raw" -d veth0 -m "$mac" "$@" forged
+}
+
+# here [-c COUNT] SOURCE PORT DESTINATION PORT: forged on this very host
+here() {
+	"$KSOCKET_TESTS/udp_raw" "$@" forged
+}
+
+# What the stack itself refuses never reaches the socket. An honest datagram
+# behind it shows that it has had its chance.
+refused_by_stack() {
+	local addr=192.0.2.2
+	[ "${1:-4}" = 4 ] || addr='[2001:db8::2]'
+	assert_eq "the echo" "$(ask "UDP${1:-4}:$addr:7000" hello a)" hello
+	assert_eq rx_packets "$(counter rx_packets b)" 1
+	answers 1
+}
+
+# --- what came ---
+
+guard_truncated() {
+	service_in - mode=echo buffer_size=5
+	tell UDP4:127.0.0.1:7000 sixsix
+	dropped truncated 1
+	assert_eq rx_bytes "$(counter rx_bytes)" 6
+	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello)" hello
+	answers 1
+	finish
+}
+
+guard_dst_multicast() {
+	hosts
+	service_in b mode=echo listen_addr=0.0.0.0
+	tell UDP4-DATAGRAM:224.0.0.1:7000,ip-multicast-if=192.0.2.1 hello a
+	dropped dst_multicast 1
+	assert_eq "the echo" "$(ask UDP4:192.0.2.2:7000 hello a)" hello
+	answers 1
+	finish
+}
+
+guard_dst_multicast_dual() {
+	hosts
+	service_in b mode=echo listen_addr=::
+	tell 'UDP6-DATAGRAM:[ff02::1%veth0]:7000' hello a
+	tell UDP4-DATAGRAM:224.0.0.1:7000,ip-multicast-if=192.0.2.1 hello a
+	dropped dst_multicast 2
+	assert_eq "the echo" "$(ask 'UDP6:[2001:db8::2]:7000' hello a)" hello
+	answers 1
+	finish
+}
+
+# also in the modes that answer somebody else: who asks all asks none
+guard_dst_broadcast() {
+	hosts
+	for config in "mode=echo listen_addr=0.0.0.0" "mode=echo listen_addr=::" \
+		"mode=relay listen_addr=0.0.0.0 reply_addr=192.0.2.1"; do
+		# shellcheck disable=SC2086 # a list of words
+		service_in b $config
+		tell UDP4-DATAGRAM:255.255.255.255:7000,broadcast,bindtodevice=veth0 hello a
+		tell UDP4-DATAGRAM:192.0.2.255:7000,broadcast hello a
+		dropped dst_broadcast 2
+		answers 0
+		finish
+	done
+}
+
+# IPv4 checks the source when it looks for the route in; what a raw socket puts
+# on lo brings its route along and is not checked.
+guard_src_multicast() {
+	service_in - mode=echo
+	here 224.0.0.1 5000 127.0.0.1 7000
+	dropped src_multicast 1
+	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello)" hello
+	answers 1
+	finish
+}
+
+guard_src_multicast_wire() {
+	hosts
+	service_in b mode=echo listen_addr=::
+	wire 224.0.0.1 5000 192.0.2.2 7000
+	wire ff02::1 5000 2001:db8::2 7000
+	refused_by_stack
+	finish
+}
+
+guard_src_broadcast() {
+	service_in - mode=echo
+	here 255.255.255.255 5000 127.0.0.1 7000
+	here 127.255.255.255 5000 127.0.0.1 7000
+	dropped src_broadcast 2
+	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello)" hello
+	answers 1
+	finish
+}
+
+# Of a directed broadcast address as source the stack knows nothing while no
+# rp_filter is on: this one is the guard's.
+guard_src_broadcast_wire() {
+	hosts
+	service_in b mode=echo listen_addr=0.0.0.0
+	wire 255.255.255.255 5000 192.0.2.2 7000
+	wire 192.0.2.255 5000 192.0.2.2 7000
+	dropped src_broadcast 1
+	assert_eq rx_packets "$(counter rx_packets b)" 1
+	finish
+}
+
+# :: as a source passes the stack, 0.0.0.0 does not.
+guard_src_unspecified() {
+	hosts
+	service_in b mode=echo listen_addr=::
+	wire 0.0.0.0 5000 192.0.2.2 7000
+	wire :: 5000 2001:db8::2 7000
+	dropped src_unspecified 1
+	assert_eq rx_packets "$(counter rx_packets b)" 1
+	finish
+}
+
+guard_src_port_zero() {
+	hosts
+	for config in "mode=echo listen_addr=::" "mode=echo listen_addr=:: min_source_port=0" \
+		"mode=relay listen_addr=:: reply_addr=192.0.2.1"; do
+		# shellcheck disable=SC2086 # a list of words
+		service_in b $config
+		wire 192.0.2.1 0 192.0.2.2 7000
+		wire 2001:db8::1 0 2001:db8::2 7000
+		dropped src_port_zero 2
+		answers 0
+		finish
+	done
+}
+
+# from_port PORT: an honest question from there
+from_port() {
+	ask "UDP4:127.0.0.1:7000,sourceport=$1,reuseaddr" hello
+}
+
+guard_src_port_low() {
+	service_in - mode=echo
+	tell UDP4:127.0.0.1:7000,sourceport=7 hello
+	tell UDP4:127.0.0.1:7000,sourceport=1023 hello
+	dropped src_port_low 2
+	assert_eq "the echo to port 1024" "$(from_port 1024)" hello
+	answers 1
+	finish
+}
+
+guard_min_source_port() {
+	service_in - mode=echo min_source_port=2000
+	tell UDP4:127.0.0.1:7000,sourceport=1999 hello
+	dropped src_port_low 1
+	assert_eq "the echo to port 2000" "$(from_port 2000)" hello
+	answers 1
+	finish
+}
+
+guard_min_source_port_off() {
+	service_in - mode=echo min_source_port=0
+	assert_eq "the echo to port 7" "$(from_port 7)" hello
+	answers 1
+	finish
+}
+
+# A relay's answer does not go back to that port.
+guard_src_port_low_relay() {
+	receiver "$TMP/got" 7001
+	service_in - mode=relay reply_port=7001
+	tell UDP4:127.0.0.1:7000,sourceport=7 hello
+	wait_for 20 file_is "$TMP/got" hello
+	answers 1
+	finish
+}
+
+guard_src_port_own() {
+	hosts
+	service_in b mode=echo listen_addr=::
+	tell UDP4:192.0.2.2:7000,sourceport=7000 hello a
+	tell 'UDP6:[2001:db8::2]:7000,sourceport=7000' hello a
+	dropped src_port_own 2
+	assert_eq "the echo" "$(ask UDP4:192.0.2.2:7000,sourceport=7002 hello a)" hello
+	answers 1
+	finish
+}
+
+# --- loops ---
+
+# quiet: the loop has ended, nobody is awake any more
+quiet() {
+	local before
+	sleep 1
+	before=$(service "$where")
+	sleep 0.5
+	assert_eq "counters a second later" "$(service "$where")" "$before"
+}
+
+# own_source LISTEN-ADDRESS "MODE..." ADDRESS...: forged as if we had sent them,
+# from our listen address and port
+own_source() {
+	local listen=$1 config=$2 n=0
+	shift 2
+	# shellcheck disable=SC2086 # a list of words
+	service_in - "listen_addr=$listen" $config
+	for addr; do
+		here -c 5 "$addr" 7000 "$addr" 7000
+		n=$((n + 5))
+	done
+	dropped loop $n
+	quiet
+	assert_eq rx_packets "$(counter rx_packets)" $n
+	answers 0
+	finish
+}
+
+guard_loop_echo() {
+	own_source 127.0.0.1 mode=echo 127.0.0.1
+	own_source ::1 mode=echo ::1
+}
+
+guard_loop_wildcard() {
+	own_source 0.0.0.0 mode=echo 127.0.0.1 127.0.0.9
+	own_source :: mode=echo 127.0.0.1 ::1
+}
+
+# Nor does switching off the port check let a loop in.
+guard_loop_any_port() {
+	own_source :: "mode=echo min_source_port=0" 127.0.0.1 ::1
+}
+
+guard_loop_relay() {
+	own_source 127.0.0.1 "mode=relay reply_port=7001" 127.0.0.1
+	own_source :: "mode=text reply_port=7001" 127.0.0.1 ::1
+}
+
+# As if the reply socket had sent it: that is what a receiver's answer would
+# look like that NAT leads back to us.
+guard_loop_reply_socket() {
+	for reply in 127.0.0.1 ::1; do
+		service_in - mode=relay listen_addr=:: "reply_addr=$reply" reply_port=7001
+		port=$(ss -Hun 'dport = :7001' | awk '{ sub(/.*:/, "", $3); print $3 }')
+		here -c 5 "$reply" "$port" "$reply" 7000
+		dropped loop 5
+		quiet
+		answers 0
+		# The port alone is nobody's: another host may use it too.
+		receiver "$TMP/got$reply" 7001 "$([ "$reply" = ::1 ] && echo 6 || echo 4)"
+		tell "UDP4:127.0.0.1:7000,bind=127.0.0.9:$port" hello
+		wait_for 20 file_is "$TMP/got$reply" hello
+		finish
+		kill $!
+	done
+}
+
+# From the wire: IPv6 lets our own address in, IPv4 only when told so.
+guard_loop_wire() {
+	hosts
+	service_in b mode=echo listen_addr=::
+	wire 192.0.2.2 7000 192.0.2.2 7000
+	refused_by_stack
+	wire -c 5 2001:db8::2 7000 2001:db8::2 7000
+	dropped loop 5
+	in_ns b sh -c 'echo 1 >/proc/sys/net/ipv4/conf/veth0/accept_local'
+	wire -c 5 192.0.2.2 7000 192.0.2.2 7000
+	dropped loop 10
+	quiet
+	answers 1
+	finish
+}
+
+# --- what could not be sent ---
+
+# stranger: a asks from an address that b has no route to
+stranger() {
+	ns_ip a addr add 203.0.113.5/32 dev veth0
+	service_in b mode=echo listen_addr=0.0.0.0
+}
+
+guard_send_unreachable() {
+	hosts
+	stranger
+	tell UDP4:192.0.2.2:7000,bind=203.0.113.5 hello a
+	dropped send_unreachable 1 -101 # ENETUNREACH
+	ns_ip b route add unreachable 203.0.113.0/24
+	tell UDP4:192.0.2.2:7000,bind=203.0.113.5 hello a
+	wait_for 20 counter_is drop_send_unreachable 2 b
+	wait_for 20 events_are 'reason=send_unreachable err=-113$' 1 # EHOSTUNREACH
+	ns_ip b route replace 203.0.113.0/24 dev veth0
+	assert_eq "the echo" "$(ask UDP4:192.0.2.2:7000,bind=203.0.113.5 hello a)" hello
+	answers 1
+	finish
+}
+
+guard_send_unreachable_ipv6() {
+	hosts
+	ns_ip a addr add 2001:db8:9::5/128 dev veth0 nodad
+	service_in b mode=echo listen_addr=::
+	tell 'UDP6:[2001:db8::2]:7000,bind=[2001:db8:9::5]' hello a
+	dropped send_unreachable 1 -101 # ENETUNREACH
+	ns_ip b route add 2001:db8:9::/64 dev veth0
+	assert_eq "the echo" \
+		"$(ask 'UDP6:[2001:db8::2]:7000,bind=[2001:db8:9::5]' hello a)" hello
+	answers 1
+	finish
+}
+
+# A relay whose route goes away while it runs, and comes back.
+guard_send_unreachable_relay() {
+	hosts
+	receiver "$TMP/got" 7001 4 a
+	service_in b mode=relay reply_addr=192.0.2.1 reply_port=7001
+	ns_ip b route add unreachable 192.0.2.1/32
+	tell UDP4:127.0.0.1:7000 lost b
+	dropped send_unreachable 1 -113 # EHOSTUNREACH
+	ns_ip b route del unreachable 192.0.2.1/32
+	tell UDP4:127.0.0.1:7000 hello b
+	wait_for 20 file_is "$TMP/got" hello
+	answers 1
+	finish
+}
+
+guard_send_prohibited() {
+	hosts
+	stranger
+	ns_ip b route add prohibit 203.0.113.0/24
+	tell UDP4:192.0.2.2:7000,bind=203.0.113.5 hello a
+	dropped send_denied 1 -13 # EACCES
+	answers 0
+	finish
+}
+
+# The stack's word for a black hole is EINVAL, which has no name of its own.
+guard_send_other() {
+	hosts
+	stranger
+	ns_ip b route add blackhole 203.0.113.0/24
+	tell UDP4:192.0.2.2:7000,bind=203.0.113.5 hello a
+	dropped send_other 1 -22 # EINVAL
+	answers 0
+	finish
+}
+
+guard_send_denied() {
+	hosts
+	in_ns b nft -f - <<-'EOF' || skip "no nftables on this kernel"
+		table inet guard {
+			chain output {
+				type filter hook output priority 0;
+				udp sport 7000 drop
+			}
+		}
+	EOF
+	service_in b mode=echo listen_addr=::
+	tell UDP4:192.0.2.2:7000 hello a
+	tell 'UDP6:[2001:db8::2]:7000' hello a
+	dropped send_denied 2 -1 # EPERM
+	in_ns b nft flush ruleset
+	assert_eq "the echo" "$(ask UDP4:192.0.2.2:7000 hello a)" hello
+	answers 1
+	finish
+}
+
+# IPv6 carries 20 bytes more than IPv4.
+guard_send_too_long() {
+	service_in - mode=relay listen_addr=:: reply_addr=127.0.0.1 reply_port=7001
+	flood -c 1 -s 65508 ::1 7000
+	dropped send_too_long 1 -90 # EMSGSIZE
+	flood -c 1 -s 65507 -a -o 7001 127.0.0.1 7000
+	answers 1
+	finish
+}
+
+# Datagrams to a neighbour that does not say where it is wait for it, and fill
+# the send buffer meanwhile. The thread waits for nobody.
+guard_send_again() {
+	hosts
+	service_in b mode=relay reply_addr=192.0.2.77 reply_port=7001 sndbuf=2048
+	in_ns b "$KSOCKET_TESTS/udp_flood" -c 100 -s 500 127.0.0.1 7000
+	wait_for 20 counter_is rx_packets 100 b
+	balanced b
+	again=$(counter drop_send_again b)
+	assert_ge drop_send_again "$again" 1
+	assert_eq "events" "$(events 'reason=send_again err=-11$')" "$again" # EAGAIN
+	finish
+}
+
+ksocket_run_tests \
+	guard_truncated:"truncated" \
+	guard_dst_multicast:"dst_multicast, IPv4" \
+	guard_dst_multicast_dual:"dst_multicast, IPv6 and dual-stack" \
+	guard_dst_broadcast:"dst_broadcast, limited and directed" \
+	guard_src_multicast:"src_multicast, forged on the host" \
+	guard_src_multicast_wire:"src_multicast, from the wire: the stack refuses it" \
+	guard_src_broadcast:"src_broadcast, forged on the host" \
+	guard_src_broadcast_wire:"src_broadcast, from the wire" \
+	guard_src_unspecified:"src_unspecified: IPv6; IPv4's the stack refuses" \
+	guard_src_port_zero:"src_port_zero" \
+	guard_src_port_low:"src_port_low: below 1024, and no other" \
+	guard_min_source_port:"src_port_low: below a min_source_port of one's own" \
+	guard_min_source_port_off:"src_port_low: not with min_source_port=0" \
+	guard_src_port_low_relay:"src_port_low: not in mode relay" \
+	guard_src_port_own:"src_port_own: the port that we listen on" \
+	guard_loop_echo:"loop: our own address and port, echo" \
+	guard_loop_wildcard:"loop: the same with a wildcard address" \
+	guard_loop_any_port:"loop: the same with min_source_port=0" \
+	guard_loop_relay:"loop: the same in the modes relay and text" \
+	guard_loop_reply_socket:"loop: the reply socket's address and port" \
+	guard_loop_wire:"loop: our own address and port from the wire" \
+	guard_send_unreachable:"send_unreachable: no route to the sender" \
+	guard_send_unreachable_ipv6:"send_unreachable: the same over IPv6" \
+	guard_send_unreachable_relay:"send_unreachable: a route that went away" \
+	guard_send_prohibited:"send_denied: a route that forbids" \
+	guard_send_other:"send_other: a black hole" \
+	guard_send_denied:"send_denied: a firewall" \
+	guard_send_too_long:"send_too_long: IPv6 takes more than IPv4" \
+	guard_send_again:"send_again: a full send buffer"

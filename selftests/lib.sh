@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# lib.sh - what the ksocket selftests share. A test program sources it, defines
+# one function per test and ends with
+#
+#	ksocket_run_tests FUNCTION:"what it shows" ...
+#
+# Every function runs in a shell of its own under set -e: the first command that
+# fails fails the test and is named. Namespaces and modules that a test leaves
+# behind are removed after it, and so is $TMP, a folder for the test's files.
+#
+# From the environment: KSOCKET_KO is the module (default: the one that is
+# built in the repository), KSOCKET_DEBUG_KERNEL=1 says that this kernel is slow,
+# KSOCKET_SOAK=1 asks for the long form.
+
+set -u -o pipefail
+
+KSOCKET_TESTS=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+KSOCKET_KO=${KSOCKET_KO:-$(readlink -f "$KSOCKET_TESTS/../ksocket.ko")}
+
+for _dir in "${KSFT:-}" "$KSOCKET_TESTS/.."; do
+	if [ -r "$_dir/kselftest/ktap_helpers.sh" ]; then
+		# shellcheck source=/dev/null
+		. "$_dir/kselftest/ktap_helpers.sh"
+		break
+	fi
+done
+if ! declare -F ktap_print_header >/dev/null; then
+	echo "Bail out! no kselftest: set KSFT to a kernel's tools/testing/selftests"
+	exit 1
+fi
+
+# The whole program lives in a network namespace of its own, so that it meets
+# no service of the host and leaves none there.
+if [ -z "${KSOCKET_TEST_NS:-}" ]; then
+	KSOCKET_TEST_NS=1 exec unshare --net -- "$BASH" "$0" "$@"
+fi
+
+# --- what a test says ---
+
+fail() {
+	echo "FAIL: $*"
+	exit "$KSFT_FAIL"
+}
+
+skip() {
+	echo "SKIP: $*"
+	exit "$KSFT_SKIP"
+}
+
+# assert_eq WHAT GOT WANTED
+assert_eq() {
+	[ "$2" = "$3" ] || fail "$1: got '$2', wanted '$3'"
+}
+
+# assert_le WHAT GOT LIMIT, assert_ge WHAT GOT LIMIT
+assert_le() {
+	[ "$2" -le "$3" ] || fail "$1: got $2, wanted at most $3"
+}
+
+assert_ge() {
+	[ "$2" -ge "$3" ] || fail "$1: got $2, wanted at least $3"
+}
+
+# refute COMMAND...: it must fail. (A bare "! command" never ends a test.)
+refute() {
+	! "$@" || fail "unexpectedly true: $*"
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds
+wait_for() {
+	local until=$((SECONDS + $1 + 1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $until ] || fail "waited too long for: $*"
+		sleep 0.05
+	done
+}
+
+# --- namespaces ---
+
+# Every namespace that a test makes has this in its name, so that nobody
+# else's is ever touched.
+NS_PREFIX=ksocket-test-
+
+# in_ns NAMESPACE COMMAND...; with "-" for the one that we are in
+in_ns() {
+	local ns=$1
+	shift
+	if [ "$ns" = - ]; then
+		"$@"
+	else
+		ip netns exec "$NS_PREFIX$ns" "$@"
+	fi
+}
+
+# spawn NAMESPACE COMMAND...: in the background; $! is the program itself
+spawn() {
+	local ns=$1
+	shift
+	if [ "$ns" = - ]; then
+		(exec "$@") &
+	else
+		(exec ip netns exec "$NS_PREFIX$ns" "$@") &
+	fi
+}
+
+ns_add() {
+	ip netns add "$NS_PREFIX$1"
+	ip -n "$NS_PREFIX$1" link set lo up
+}
+
+ns_del() {
+	ip netns del "$NS_PREFIX$1"
+}
+
+# ns_ip NAMESPACE ARGUMENT...: as ip(8) there
+ns_ip() {
+	ip -n "$NS_PREFIX$1" "${@:2}"
+}
+
+# ns_pids NAMESPACE: the processes in it
+ns_pids() {
+	ip netns pids "$NS_PREFIX$1"
+}
+
+# --- the module ---
+
+loaded() {
+	[ -d /sys/module/ksocket ]
+}
+
+# load [PARAMETER=VALUE...]; insmod's status
+load() {
+	insmod "$KSOCKET_KO" "$@"
+}
+
+# load_in NAMESPACE [PARAMETER=VALUE...]
+load_in() {
+	in_ns "$1" insmod "$KSOCKET_KO" "${@:2}"
+}
+
+# unload: at this quiet moment the books must balance
+unload() {
+	balanced -
+	rmmod ksocket
+}
+
+# service [NAMESPACE]: the counters and configuration
+service() {
+	in_ns "${1:--}" cat /proc/net/ksocket
+}
+
+# counter KEY [NAMESPACE]: of the first service
+counter() {
+	service "${2:--}" | awk -v key="$1" '$1 == key { print $2; found = 1; exit }
+		END { exit !found }'
+}
+
+# counter_is KEY VALUE [NAMESPACE]: for wait_for
+counter_is() {
+	[ "$(counter "$1" "${3:--}")" = "$2" ]
+}
+
+# balanced NAMESPACE: received = answered + discarded + drops, for each service
+balanced() {
+	local until=$((SECONDS + 10))
+	until unbalanced=$(service "$1" | awk '
+		function check() {
+			if (rx != sum)
+				print name ": rx_packets " rx ", accounted for " sum
+			rx = sum = 0
+		}
+		$1 == "service" { check(); name = $2 }
+		$1 == "rx_packets" { rx = $2 }
+		$1 == "tx_packets" || $1 == "discarded" || $1 ~ /^drop_/ { sum += $2 }
+		END { check() }'); [ -z "$unbalanced" ]; do
+		[ $SECONDS -lt $until ] || fail "unbalanced: $unbalanced"
+		sleep 0.1
+	done
+}
+
+# threads: the kthreads of all services
+threads() {
+	pgrep -c '^ksocket/' || true
+}
+
+# thread_pids: their process ids
+thread_pids() {
+	pgrep '^ksocket/' || true
+}
+
+# switches: how often these threads have left the processor, whoever counts
+# wake-ups; a sleeper that nobody wakes does not
+switches() {
+	local pid
+	for pid in $(thread_pids); do
+		sed -n 's/^.*voluntary_ctxt_switches:/'"$pid"'/p' "/proc/$pid/status"
+	done
+}
+
+# cpu_ticks: the processor time that they have used
+cpu_ticks() {
+	local pid
+	for pid in $(thread_pids); do
+		sed 's/^.*) //' "/proc/$pid/stat" | awk '{ print $12 + $13 }'
+	done | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+_no_threads() {
+	[ "$(threads)" = 0 ]
+}
+
+# nothing_left PORT [NAMESPACE]: no module, thread, socket or /proc file
+nothing_left() {
+	! loaded || fail "the module is still loaded"
+	# A thread that has been joined may still be on its last steps.
+	wait_for 10 _no_threads
+	! bound4 "$1" "${2:--}" || fail "an IPv4 socket is left"
+	! bound6 "$1" "${2:--}" || fail "an IPv6 socket is left"
+	! in_ns "${2:--}" test -e /proc/net/ksocket || fail "/proc/net/ksocket is left"
+}
+
+# log_mark, then log_since: what ksocket (or who logs in its name) said since
+log_mark() {
+	_log_mark="ksocket-test-mark-$$-$RANDOM$RANDOM"
+	echo "$_log_mark" >/dev/kmsg
+}
+
+log_since() {
+	dmesg | sed "1,/$_log_mark/d" | sed 's/^\[[^]]*\] //' | grep '^ksocket: ' |
+		grep -v -e 'module taints kernel' -e 'module verification failed' || true
+}
+
+# --- tracepoints ---
+
+TRACING=/sys/kernel/tracing
+[ -d $TRACING/events ] || TRACING=/sys/kernel/debug/tracing
+TRACE_INSTANCE=$TRACING/instances/ksocket-test
+
+# trace_on: record ksocket's events, once it is loaded. What was recorded is
+# gone when the module is: nobody could print it any more.
+trace_on() {
+	[ -d "$TRACING/instances" ] || skip "no tracefs"
+	mkdir -p "$TRACE_INSTANCE"
+	echo 1 >"$TRACE_INSTANCE/events/ksocket/enable"
+}
+
+# events PATTERN: how many, and events_are PATTERN COUNT for wait_for
+events() {
+	grep -cE "$1" "$TRACE_INSTANCE/trace" || true
+}
+
+events_are() {
+	[ "$(events "$1")" = "$2" ]
+}
+
+# --- networks ---
+
+# ns_pair A B: two namespaces joined by the veth pair veth0, with addresses
+# 192.0.2.1/24 and 2001:db8::1/64 in A, .2 and ::2 in B.
+ns_pair() {
+	local ns n=0 peer
+	ns_add "$1"
+	ns_add "$2"
+	ns_ip "$1" link add veth0 type veth peer name veth0 netns "$NS_PREFIX$2"
+	for ns in "$1" "$2"; do
+		n=$((n + 1))
+		ns_ip "$ns" addr add "192.0.2.$n/24" brd + dev veth0
+		if [ -d /proc/sys/net/ipv6 ]; then
+			ns_ip "$ns" addr add "2001:db8::$n/64" dev veth0 nodad
+		fi
+		ns_ip "$ns" link set veth0 up
+	done
+	for peer in "$1" "$2"; do
+		wait_for 10 in_ns "$peer" grep -q 1 /sys/class/net/veth0/carrier
+	done
+}
+
+# bound4 PORT [NAMESPACE], bound6: does a UDP socket listen there?
+bound4() {
+	in_ns "${2:--}" ss -Hlun4 "sport = :$1" | grep -q .
+}
+
+bound6() {
+	in_ns "${2:--}" ss -Hlun6 "sport = :$1" | grep -q .
+}
+
+# --- talking ---
+
+# ask SOCAT-ADDRESS PAYLOAD [NAMESPACE]: send one datagram by real socat, print
+# the answer. It is waited for up to 20 s and not a moment longer than needed.
+ask() {
+	printf '%s' "$2" | in_ns "${3:--}" socat -t20 - "$1,readbytes=${#2}"
+}
+
+# tell SOCAT-ADDRESS PAYLOAD [NAMESPACE]: send one datagram, want no answer.
+tell() {
+	printf '%s' "$2" | in_ns "${3:--}" socat -u - "$1"
+}
+
+# receiver FILE PORT [4|6] [NAMESPACE]: socat writes what comes to FILE
+receiver() {
+	spawn "${4:--}" socat -u "UDP${3:-4}-RECV:$2" "OPEN:$1,creat,append"
+	if [ "${3:-4}" = 4 ]; then
+		wait_for 20 bound4 "$2" "${4:--}"
+	else
+		wait_for 20 bound6 "$2" "${4:--}"
+	fi
+}
+
+# file_is FILE CONTENT: for wait_for
+file_is() {
+	[ "$(cat "$1")" = "$2" ]
+}
+
+# flood OPTION...: see udp_flood --help
+flood() {
+	"$KSOCKET_TESTS/udp_flood" "$@"
+}
+
+# --- the run ---
+
+_cleanup() {
+	local pid ns
+	# A function in the background is a shell with the program as its child.
+	for pid in $(jobs -p); do
+		pkill -P "$pid"
+		kill "$pid" 2>/dev/null
+	done
+	wait
+	[ ! -d "$TRACE_INSTANCE" ] || rmdir "$TRACE_INSTANCE"
+	! loaded || rmmod ksocket
+	for ns in $(ip netns list | awk '{ print $1 }' | grep "^$NS_PREFIX"); do
+		ip netns pids "$ns" | xargs -r kill -9 2>/dev/null
+		ip netns del "$ns"
+	done
+}
+
+_run_one() (
+	set -eE
+	trap 'echo "failed in ${FUNCNAME[0]:-main}, line $LINENO: $BASH_COMMAND"' ERR
+	trap '_rc=$?; trap - ERR; set +e; _cleanup; exit $_rc' EXIT
+	"$1"
+)
+
+# ksocket_ready: leave with a reason where nothing can be tested
+ksocket_ready() {
+	if [ "$(id -u)" != 0 ]; then
+		ktap_skip_all "needs root"
+		exit "$KSFT_SKIP"
+	fi
+	if loaded; then
+		echo "Bail out! a ksocket that is not ours is loaded: rmmod it first"
+		exit "$KSFT_FAIL"
+	fi
+	if [ ! -r "$KSOCKET_KO" ]; then
+		echo "Bail out! no module '$KSOCKET_KO': run make, or set KSOCKET_KO"
+		exit "$KSFT_FAIL"
+	fi
+}
+
+# ksocket_run_tests FUNCTION:TEXT...: the plan, the results, the exit status
+ksocket_run_tests() {
+	local test rc
+	ktap_print_header
+	ksocket_ready
+	ip link set lo up
+	ktap_set_plan $#
+	for test; do
+		TMP=$(mktemp -d)
+		_run_one "${test%%:*}" 2>&1 | sed 's/^/# /' && rc=0 || rc=${PIPESTATUS[0]}
+		rm -rf "$TMP"
+		case $rc in
+		"$KSFT_PASS") ktap_test_pass "${test#*:}" ;;
+		"$KSFT_SKIP") ktap_test_skip "${test#*:}" ;;
+		*) ktap_test_fail "${test#*:}" ;;
+		esac
+	done
+	ktap_finished
+}

@@ -1,0 +1,192 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# trace.sh - the tracepoints: they exist, print what happened, and there are as
+# many events as the counters say. With tracefs itself, trace-cmd and bpftrace.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+EVENTS="ksocket_drop ksocket_rx ksocket_service_start ksocket_service_stop ksocket_tx"
+
+# fields EVENT: name and size of what a program finds in it
+fields() {
+	sed -n 's/^\tfield:.*[ *]\([a-z]*\)\(\[[0-9]*\]\)\{0,1\};\t.*size:\([0-9]*\);.*/\1:\3/p' \
+		"$TRACING/events/ksocket/$1/format" | tr '\n' ' '
+}
+
+trace_formats() {
+	load mode=echo listen_port=7000
+	[ -d "$TRACING/events" ] || skip "no tracefs"
+	assert_eq "events" "$(cd $TRACING/events/ksocket && echo ksocket_*)" "$EVENTS"
+	assert_eq "fields of ksocket_rx" "$(fields ksocket_rx)" \
+		"service:16 from:28 to:28 len:4 "
+	assert_eq "fields of ksocket_tx" "$(fields ksocket_tx)" "service:16 to:28 len:4 "
+	assert_eq "fields of ksocket_drop" "$(fields ksocket_drop)" \
+		"service:16 from:28 to:28 len:4 reason:4 err:4 "
+	for event in ksocket_service_start ksocket_service_stop; do
+		assert_eq "fields of $event" "$(fields $event)" \
+			"service:16 mode:16 listen:28 threads:4 "
+	done
+	unload
+}
+
+# Every counter of a drop is a symbol in the event, in the same order, and
+# tracing programs see numbers for it, not the kernel's own names.
+trace_symbols() {
+	load mode=echo listen_port=7000
+	[ -d "$TRACING/events" ] || skip "no tracefs"
+	grep '^print fmt' $TRACING/events/ksocket/ksocket_drop/format |
+		grep -o '{ [0-9]*, "[a-z_]*" }' | tr -d '{}",' >"$TMP/symbols"
+	service | awk '/^drop_/ { sub("drop_", "", $1); print "", n++, $1, "" }
+		END { print "", n, "none", "" }' | diff - "$TMP/symbols" ||
+		fail "other symbols"
+	unload
+}
+
+# line PATTERN: there is such an event
+line() {
+	grep -qE "$1" "$TRACE_INSTANCE/trace" ||
+		fail "no '$1' in: $(grep -v '^#' "$TRACE_INSTANCE/trace")"
+}
+
+trace_echo() {
+	load mode=echo listen_port=7000
+	trace_on
+	ask UDP4:127.0.0.1:7000,sourceport=7100 hello >/dev/null
+	wait_for 20 events_are ' ksocket_tx: ' 1
+	line ' ksocket_rx: service=param from=127.0.0.1:7100 to=127.0.0.1:7000 len=5$'
+	line ' ksocket_tx: service=param to=127.0.0.1:7100 len=5$'
+	line '^ *ksocket/7000.0-[0-9]+ '
+	assert_eq "drops" "$(events ' ksocket_drop: ')" 0
+	unload
+}
+
+trace_dual_stack() {
+	load mode=echo listen_addr=:: listen_port=7000
+	trace_on
+	ask 'UDP6:[::1]:7000,sourceport=7100' hello >/dev/null
+	ask UDP4:127.0.0.1:7000,sourceport=7100 hello >/dev/null
+	wait_for 20 events_are ' ksocket_tx: ' 2
+	line ' ksocket_rx: service=param from=\[::1\]:7100 to=\[::1\]:7000 len=5$'
+	line ' ksocket_tx: service=param to=\[::1\]:7100 len=5$'
+	# An IPv4 address looks like one, on whatever socket.
+	line ' ksocket_rx: service=param from=127.0.0.1:7100 to=127.0.0.1:7000 len=5$'
+	line ' ksocket_tx: service=param to=127.0.0.1:7100 len=5$'
+	unload
+}
+
+trace_relay() {
+	receiver "$TMP/got" 7001 6
+	load listen_port=7000 reply_addr=::1 reply_port=7001
+	trace_on
+	tell UDP4:127.0.0.1:7000,sourceport=7100 hello
+	wait_for 20 events_are ' ksocket_tx: ' 1
+	line ' ksocket_rx: service=param from=127.0.0.1:7100 to=127.0.0.1:7000 len=5$'
+	line ' ksocket_tx: service=param to=\[::1\]:7001 len=5$'
+	unload
+}
+
+trace_drop() {
+	load mode=echo listen_port=7000 buffer_size=5
+	trace_on
+	tell UDP4:127.0.0.1:7000,sourceport=7100 sixsix
+	tell UDP4:127.0.0.1:7000,sourceport=77 hello
+	wait_for 20 events_are ' ksocket_drop: ' 2
+	line ' ksocket_drop: service=param from=127.0.0.1:7100 to=127.0.0.1:7000 len=6 reason=truncated err=0$'
+	line ' ksocket_drop: service=param from=127.0.0.1:77 to=127.0.0.1:7000 len=5 reason=src_port_low err=0$'
+	assert_eq "tx" "$(events ' ksocket_tx: ')" 0
+	unload
+}
+
+# As many events as datagrams, of every kind.
+trace_numbers() {
+	load mode=echo listen_port=7000 buffer_size=500
+	trace_on
+	flood -c 200 -s 500 -w 8 -a 127.0.0.1 7000
+	flood -c 50 -s 501 127.0.0.1 7000
+	wait_for 20 counter_is rx_packets 250
+	balanced -
+	wait_for 20 events_are ' ksocket_rx: ' 250
+	assert_eq "tx events" "$(events ' ksocket_tx: ')" "$(counter tx_packets)"
+	assert_eq "drop events" "$(events 'reason=truncated')" "$(counter drop_truncated)"
+	assert_eq "tx_packets" "$(counter tx_packets)" 200
+	unload
+}
+
+trace_service_stop() {
+	ns_add c
+	load_in c mode=echo listen_addr=:: listen_port=7000
+	trace_on
+	# The module stays, and with it what can print the event.
+	ns_del c
+	wait_for 20 events_are ' ksocket_service_stop: ' 1
+	line ' ksocket_service_stop: service=param mode=echo listen=\[::\]:7000 threads=1$'
+	rmmod ksocket
+}
+
+# The event comes before insmod is back, and the events only with the module.
+# Newer kernels switch them on for a module yet to come; on others somebody
+# watches for them to appear and has to be quick: he gets several tries.
+trace_service_start() {
+	[ -d "$TRACING/instances" ] || skip "no tracefs"
+	mkdir -p "$TRACE_INSTANCE"
+	echo ':mod:ksocket' 2>/dev/null >"$TRACE_INSTANCE/set_event" || true
+	for _ in $(seq 30); do
+		(
+			until echo 1 >"$TRACE_INSTANCE/events/ksocket/enable"; do :; done
+		) 2>/dev/null &
+		load mode=echo listen_port=7000
+		wait $!
+		if [ "$(events ' ksocket_service_start: ')" = 1 ]; then
+			line ' ksocket_service_start: service=param mode=echo listen=127.0.0.1:7000 threads=1$'
+			unload
+			return
+		fi
+		unload
+	done
+	fail "no event in 30 starts"
+}
+
+trace_cmd() {
+	command -v trace-cmd >/dev/null || skip "no trace-cmd here"
+	load mode=echo listen_port=7000
+	(cd "$TMP" && trace-cmd record -q -e ksocket -- "$KSOCKET_TESTS/udp_flood" \
+		-c 20 -s 5 -w 1 -a 127.0.0.1 7000 && trace-cmd report >report 2>&1)
+	assert_eq "rx" "$(grep -c 'ksocket_rx: .*service=param from=127.0.0.1:' "$TMP/report")" 20
+	assert_eq "tx" "$(grep -c 'ksocket_tx: .*len=5' "$TMP/report")" 20
+	unload
+}
+
+trace_bpftrace() {
+	command -v bpftrace >/dev/null || skip "no bpftrace here"
+	load mode=echo listen_port=7000 buffer_size=10
+	cat >"$TMP/program" <<-'EOF'
+		BEGIN { printf("ready\n"); }
+		tracepoint:ksocket:ksocket_rx { @rx = count(); }
+		tracepoint:ksocket:ksocket_drop { @drop[str(args->service), args->reason] = count(); }
+	EOF
+	spawn - bpftrace -q "$TMP/program" >"$TMP/out" 2>&1
+	wait_for 60 grep -q ready "$TMP/out"
+	flood -c 20 -s 10 -w 1 -a 127.0.0.1 7000
+	flood -c 5 -s 11 127.0.0.1 7000
+	wait_for 20 counter_is rx_packets 25
+	kill -INT $!
+	wait $! || true
+	grep -q '@rx: 25' "$TMP/out" || fail "$(cat "$TMP/out")"
+	grep -q '@drop\[param, 0\]: 5' "$TMP/out" || fail "$(cat "$TMP/out")"
+	unload
+}
+
+ksocket_run_tests \
+	trace_formats:"the five events and their fields" \
+	trace_symbols:"the reasons of a drop are the counters' names" \
+	trace_echo:"rx and tx of an echo" \
+	trace_dual_stack:"addresses of both families on one socket" \
+	trace_relay:"tx of a relay names the receiver" \
+	trace_drop:"drop says why" \
+	trace_numbers:"as many events as the counters say" \
+	trace_service_stop:"service_stop" \
+	trace_service_start:"service_start" \
+	trace_cmd:"trace-cmd records and reports them" \
+	trace_bpftrace:"bpftrace counts them"
