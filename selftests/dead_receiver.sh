@@ -49,7 +49,7 @@ _dead() {
 	_load_relay "$1"
 	log_mark
 	"$KSOCKET_TESTS/udp_flood" -c "$COUNT" "$1" 7000
-	wait_for 120 _tried "$COUNT"
+	wait_for 60 _tried "$COUNT"
 	assert_eq rx_packets "$(counter rx_packets)" "$COUNT"
 	assert_eq rx_overflow "$(counter rx_overflow)" 0
 	stale=$(counter stale_errors)

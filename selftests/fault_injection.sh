@@ -98,7 +98,7 @@ _starve() {
 	done
 	_reset
 	set_fault "$2" task-filter=Y "${@:3}"
-	"$KSOCKET_TESTS/udp_flood" -c 3000 -p 8 127.0.0.1 $PORT
+	"$KSOCKET_TESTS/udp_flood" -c 1000 -p 8 127.0.0.1 $PORT
 	_reset
 	balanced -
 	"$KSOCKET_TESTS/udp_flood" -c 50 -p 8 -w 1 127.0.0.1 $PORT

@@ -164,7 +164,9 @@ static bool is_clean(int err)
 {
 	return err == ENOMEM || err == ENOBUFS || err == EAGAIN ||
 	       err == ENFILE ||	/* what the stack calls a lack of socket inodes */
-	       err == EFAULT;	/* the loader's own copying from us */
+	       err == EFAULT ||	/* the loader's own copying from us */
+	       /* ... and a lack of memory for a group of SO_REUSEPORT sockets */
+	       (threads > 1 && err == EADDRINUSE);
 }
 
 /* Return: did a fault happen? */

@@ -12,7 +12,8 @@
 #
 # From the environment: KSOCKET_KO is the module (default: the one that is
 # built in the repository), KSOCKET_DEBUG_KERNEL=1 says that this kernel is slow,
-# KSOCKET_SOAK=1 asks for the long form.
+# KSOCKET_SOAK=1 asks for the long form, KSOCKET_ONLY="FUNCTION..." for these tests
+# only.
 
 set -u -o pipefail
 
@@ -338,10 +339,17 @@ _cleanup() {
 	done
 }
 
+# _show STATUS: what the service here had counted when a test failed
+_show() {
+	[ "$1" = "$KSFT_PASS" ] || [ "$1" = "$KSFT_SKIP" ] || ! loaded ||
+		service | awk '/^service/ || /_/ && $2 != 0' | paste -sd ' '
+}
+
 _run_one() (
 	set -eE
 	trap 'echo "failed in ${FUNCNAME[0]:-main}, line $LINENO: $BASH_COMMAND"' ERR
-	trap '_rc=$?; trap - ERR; set +e; _cleanup; exit $_rc' EXIT
+	# shellcheck disable=SC2154 # _rc is assigned in there
+	trap '_rc=$?; trap - ERR; set +e; _show $_rc; _cleanup; exit $_rc' EXIT
 	"$1"
 )
 
@@ -363,10 +371,16 @@ ksocket_ready() {
 
 # ksocket_run_tests FUNCTION:TEXT...: the plan, the results, the exit status
 ksocket_run_tests() {
-	local test rc
+	local test rc chosen=()
 	ktap_print_header
 	ksocket_ready
 	ip link set lo up
+	if [ -n "${KSOCKET_ONLY:-}" ]; then
+		for test; do
+			[[ " $KSOCKET_ONLY " != *" ${test%%:*} "* ]] || chosen+=("$test")
+		done
+		set -- ${chosen[@]+"${chosen[@]}"}
+	fi
 	ktap_set_plan $#
 	for test; do
 		TMP=$(mktemp -d)

@@ -10,7 +10,7 @@
 
 PORT=7000
 TIMES=8
-[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || TIMES=6
+[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || TIMES=2
 [ -z "${KSOCKET_SOAK:-}" ] || TIMES=200
 
 rx_over() {
@@ -76,6 +76,7 @@ cpu_hotplug() {
 	local cpu=/sys/devices/system/cpu/cpu1/online count=4000 pid
 	[ -n "${KSOCKET_VM:-}" ] || skip "would switch off a processor of this machine"
 	[ -w $cpu ] || skip "the processor cannot be switched off"
+	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || count=500
 	load mode=echo "listen_port=$PORT" threads=2
 	"$KSOCKET_TESTS/udp_flood" -c $count -p 8 -w 8 -a 127.0.0.1 $PORT &
 	pid=$!
@@ -100,7 +101,7 @@ device_goes() {
 	local i pid
 	ns_pair a b
 	load_in a mode=echo listen_addr=0.0.0.0 "listen_port=$PORT"
-	for ((i = 0; i < 4; i++)); do
+	for ((i = 0; i < (TIMES + 1) / 2; i++)); do
 		ip netns exec "${NS_PREFIX}b" "$KSOCKET_TESTS/udp_flood" -p 8 \
 			192.0.2.1 $PORT >/dev/null 2>&1 &
 		pid=$!

@@ -11,7 +11,7 @@ EVENTS="ksocket_drop ksocket_rx ksocket_service_start ksocket_service_stop ksock
 
 # fields EVENT: name and size of what a program finds in it
 fields() {
-	sed -n 's/^\tfield:.*[ *]\([a-z]*\)\(\[[0-9]*\]\)\{0,1\};\t.*size:\([0-9]*\);.*/\1:\3/p' \
+	sed -n 's/^\tfield:.*[ *]\([a-z]*\)\(\[[^]]*\]\)\{0,1\};\t.*size:\([0-9]*\);.*/\1:\3/p' \
 		"$TRACING/events/ksocket/$1/format" | tr '\n' ' '
 }
 
@@ -125,17 +125,20 @@ trace_service_stop() {
 	rmmod ksocket
 }
 
-# The event comes before insmod is back, and the events only with the module.
-# Newer kernels switch them on for a module yet to come; on others somebody
-# watches for them to appear and has to be quick: he gets several tries.
+# The event comes before insmod is back, and with the module only come the
+# files that switch it on. Newer kernels can be told of it beforehand; on others
+# somebody watches for the files. A namespace that is being taken down keeps the
+# module's init waiting at its first step meanwhile, for some 50 ms.
 trace_service_start() {
 	[ -d "$TRACING/instances" ] || skip "no tracefs"
 	mkdir -p "$TRACE_INSTANCE"
 	echo ':mod:ksocket' 2>/dev/null >"$TRACE_INSTANCE/set_event" || true
-	for _ in $(seq 30); do
+	for _ in $(seq 20); do
 		(
 			until echo 1 >"$TRACE_INSTANCE/events/ksocket/enable"; do :; done
 		) 2>/dev/null &
+		ns_add going
+		ns_del going
 		load mode=echo listen_port=7000
 		wait $!
 		if [ "$(events ' ksocket_service_start: ')" = 1 ]; then
@@ -145,14 +148,15 @@ trace_service_start() {
 		fi
 		unload
 	done
-	fail "no event in 30 starts"
+	fail "no event in 20 starts"
 }
 
 trace_cmd() {
 	command -v trace-cmd >/dev/null || skip "no trace-cmd here"
 	load mode=echo listen_port=7000
-	(cd "$TMP" && trace-cmd record -q -e ksocket -- "$KSOCKET_TESTS/udp_flood" \
-		-c 20 -s 5 -w 1 -a 127.0.0.1 7000 && trace-cmd report >report 2>&1)
+	trace-cmd record -q -o "$TMP/trace.dat" -e ksocket -- \
+		"$KSOCKET_TESTS/udp_flood" -c 20 -s 5 -w 1 -a 127.0.0.1 7000
+	trace-cmd report -i "$TMP/trace.dat" >"$TMP/report"
 	assert_eq "rx" "$(grep -c 'ksocket_rx: .*service=param from=127.0.0.1:' "$TMP/report")" 20
 	assert_eq "tx" "$(grep -c 'ksocket_tx: .*len=5' "$TMP/report")" 20
 	unload

@@ -90,24 +90,34 @@ _round() {
 	rmmod ksocket
 }
 
-rounds() {
-	local n=24 i cpus before
+# flooded_rounds COUNT: all modes, one thread and two. The flood ends with it,
+# for unread answers are memory too.
+flooded_rounds() {
+	local i cpus
 	local modes=(relay echo discard text)
 	cpus=$(nproc)
 	[ "$cpus" -le 2 ] || cpus=2
-	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || n=12
+	flood_start
+	for ((i = 0; i < $1; i++)); do
+		_round "threads=$((i / 4 % cpus + 1))" "mode=${modes[i % 4]}"
+	done
+	kill $!
+	wait $! || true
+	nothing_left $PORT
+}
+
+rounds() {
+	local n=16 before
+	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || n=4
 	if [ -n "${KSOCKET_SOAK:-}" ]; then
 		n=1000
 		[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || n=100
 	fi
-	flood_start
-	for ((i = 0; i < n; i++)); do
-		# The first rounds fill what the kernel caches.
-		[ $i != 8 ] || before=$(kernel_kb)
-		_round "threads=$((i / 4 % cpus + 1))" "mode=${modes[i % 4]}"
-	done
-	nothing_left $PORT
-	echo "$n rounds, kernel memory $before kB after 8 of them, $(kernel_kb) kB at the end"
+	# The first rounds fill what the kernel caches.
+	flooded_rounds 8
+	before=$(kernel_kb)
+	flooded_rounds $n
+	echo "$n rounds, kernel memory $before kB before them, $(kernel_kb) kB after"
 	# One forgotten buffer a round would be 64 kB a round. Fewer rounds
 	# than hundreds drown in what the rest of the machine does.
 	[ $n -lt 1000 ] ||

@@ -21,8 +21,8 @@ sources() {
 		! -name '*.mod.c' -print) | LC_ALL=C sort
 }
 
-# in_tree KDIR ROOT... - run make where the kernel's own compiler lives: as the
-# root of a name space of its own, or by chroot where that is not allowed.
+# make_module KDIR DIR - run make in DIR. For a kernel with its own compiler, that
+# tree is the root: in a name space, or by chroot where that is not allowed.
 make_module() {
 	local kdir=$1 dir=$2 rel
 	rel=$(cat "$kdir/release")
@@ -44,15 +44,21 @@ make_module() {
 
 # No mounts are possible here: the source goes in and comes back as a copy.
 build_chroot() {
-	local root=$1 dir=$2 rel=$3 inside
+	local root=$1 dir=$2 rel=$3 inside status=0
 	shift 3
 	inside=$(mktemp -d "$root/work/XXXXXX")
 	[ -e "$root/dev/null" ] || mknod -m 666 "$root/dev/null" c 1 3
+	# objtool looks there for the size of its stack.
+	mkdir -p "$root/proc/self"
+	cat /proc/self/limits >"$root/proc/self/limits"
+	cat /proc/self/maps >"$root/proc/self/maps"
 	cp -a "$dir/." "$inside/"
+	rm -f "$inside/build.log"
 	chroot "$root" /usr/bin/env PATH=/usr/sbin:/usr/bin \
-		make -C "/lib/modules/$rel/build" M="/work/${inside##*/}" "$@"
+		make -C "/lib/modules/$rel/build" M="/work/${inside##*/}" "$@" || status=$?
 	cp -a "$inside/." "$dir/"
 	rm -rf "$inside"
+	return $status
 }
 
 # build KDIR SRC DIR
@@ -95,4 +101,4 @@ else
 	out=$CACHE/build/$kernel-$key
 	[ -f "$out/done" ] || with_lock "build-$kernel" build_cached "$kdir" "$src" "$out"
 fi
-find "$out" -maxdepth 1 -name '*.ko'
+find "$out" -maxdepth 1 -name '*.ko' | grep . || die "the build for $kernel left no module"

@@ -59,15 +59,58 @@ wait_jobs() {
 	done
 }
 
+builder_end() {
+	wait "$builder" || say "check: the debug kernel failed to build"
+	builder=0
+}
+
 tests_on() {
-	local kernel=$1 timeout=900
-	[ "$kernel" != debug ] || timeout=1800
-	OUT=$logs/$kernel "$VM_DIR/run-tests.sh" "$kernel" "$run/tests" "$2" \
-		--timeout "${VM_TIMEOUT:-$timeout}" ${KSOCKET_SOAK:+--env KSOCKET_SOAK=1}
+	local kernel=$1 label=$2 tests=$3 timeout=1200
+	shift 3
+	[ "$kernel" != debug ] || timeout=3000
+	# shellcheck disable=SC2086 # options are words
+	LABEL=$label OUT=$logs/$(basename "$tests") "$VM_DIR/run-tests.sh" "$kernel" "$tests" "$1" \
+		--timeout "${VM_TIMEOUT:-$timeout}" ${KSOCKET_SOAK:+--env KSOCKET_SOAK=1} ${special:-} \
+		--add "$("$VM_DIR/pair.sh" "$kernel"):/usr/lib/ksocket/pair.ko" \
+		--env KSOCKET_PAIR_KO=/usr/lib/ksocket/pair.ko
+}
+
+# tests_jobs KERNEL - one guest for most programs, and one for each of those
+# that need one to themselves.
+tests_jobs() {
+	local kernel=$1 program special
+	mkdir "$run/tests-$kernel"
+	cp -al "$run/tests/." "$run/tests-$kernel/"
+	rm "$run/tests-$kernel/kselftest-list.txt"
+	cp "$run/tests/kselftest-list.txt" "$run/tests-$kernel/"
+	for program in $SPECIAL_PROGRAMS; do
+		special_here "$program" "$kernel" || continue
+		grep -qx "ksocket:$program" "$run/tests/kselftest-list.txt" || continue
+		sed -i "/^ksocket:$program\$/d" "$run/tests-$kernel/kselftest-list.txt"
+		mkdir "$run/tests-$kernel-$program"
+		cp -al "$run/tests/." "$run/tests-$kernel-$program/"
+		rm "$run/tests-$kernel-$program/kselftest-list.txt"
+		echo "ksocket:$program" >"$run/tests-$kernel-$program/kselftest-list.txt"
+		special=$(special_options "$program")
+		job "tests-$kernel-$program" tests_on "$kernel" "$kernel" "$run/tests-$kernel-$program"
+	done
+	special=
+	[ ! -s "$run/tests-$kernel/kselftest-list.txt" ] ||
+		job "tests-$kernel" tests_on "$kernel" "$kernel" "$run/tests-$kernel"
+}
+
+debug_jobs() {
+	if has "$PARTS" tests && has "$KERNELS" debug; then tests_jobs debug; fi
+	if has "$PARTS" negative && has "$KERNELS" debug; then
+		job negative "$VM_DIR/negative.sh" modules
+	fi
+	if has "$PARTS" mutants && has "$KERNELS" debug; then
+		MUTANTS=${MUTANTS:-$mutants} KERNELS=debug job mutants-debug "$VM_DIR/mutants.sh"
+	fi
 }
 
 groups=vm
-if has "$KERNELS" debug || has "$PARTS" negative; then groups="$groups debug"; fi
+if has "$KERNELS" debug; then groups="$groups debug"; fi
 if has "$PARTS" static; then groups="$groups static"; fi
 # shellcheck disable=SC2086 # a list of words
 "$VM_DIR/deps.sh" $groups
@@ -80,36 +123,43 @@ for kernel in $KERNELS; do [ "$kernel" = debug ] || stock="$stock $kernel"; done
 "$VM_DIR/image.sh" >/dev/null
 say "  using    $("$VM_DIR/accel.sh") for the guests, $JOBS at a time"
 
-# The longest step starts first and only takes what the others leave.
-builder=0
-if has "$groups" debug; then
-	chrt --idle 0 "$VM_DIR/debug-kernel.sh" &
-	builder=$!
-fi
+# All mutants take longer than everything else together: some are run here,
+# all by "make mutants".
+mutants=$(grep -v '^#' "$REPO/selftests/mutants/in-check" 2>/dev/null | tr '\n' ' ' || true)
+mutants=${mutants:-none}
 
 if has "$PARTS" tests; then
 	# shellcheck disable=SC2086 # a list of words
 	"$VM_DIR/tests.sh" "$run/tests" $TESTS >"$run/programs" || exit 1
 	say "check: $(wc -l <"$run/programs") test programs on each kernel"
-	for kernel in $stock; do job "tests-$kernel" tests_on "$kernel"; done
 fi
-if has "$PARTS" static; then KERNELS=$KERNELS job static "$REPO/selftests/static/check.sh"; fi
-if has "$PARTS" mutants; then
-	if [ -n "$stock" ]; then
-		KERNELS=$stock job mutants "$VM_DIR/mutants.sh"
+
+# The debug kernel is the longest step: its build starts first, and what needs
+# it starts as soon as it is there. All others fill the gaps.
+builder=0 ready=
+if has "$groups" debug; then
+	"$VM_DIR/debug-kernel.sh" &
+	builder=$!
+	sleep 2
+	if ! kill -0 "$builder" 2>/dev/null; then
+		builder_end
+		ready=1
+		debug_jobs
 	fi
 fi
+if has "$PARTS" tests; then
+	for kernel in $stock; do tests_jobs "$kernel"; done
+fi
+if [ "$builder" != 0 ] && [ -z "$ready" ]; then
+	builder_end
+	debug_jobs
+fi
+if has "$PARTS" static; then
+	KERNELS=$KERNELS job static "$REPO/selftests/static/check.sh"
+fi
 if has "$PARTS" negative; then job machine "$VM_DIR/negative.sh" machine; fi
-if [ "$builder" != 0 ]; then
-	wait "$builder" || say "check: the debug kernel failed to build"
-	builder=0
-fi
-if has "$PARTS" tests && has "$KERNELS" debug; then job tests-debug tests_on debug; fi
-if has "$PARTS" negative && has "$KERNELS" debug; then
-	job negative "$VM_DIR/negative.sh" modules
-fi
-if has "$PARTS" mutants && has "$KERNELS" debug; then
-	KERNELS=debug job mutants-debug "$VM_DIR/mutants.sh"
+if has "$PARTS" mutants && [ -n "$stock" ]; then
+	MUTANTS=${MUTANTS:-$mutants} KERNELS=$stock job mutants "$VM_DIR/mutants.sh"
 fi
 wait_jobs
 

@@ -70,7 +70,7 @@ must "rmmod ksocket"
 stop_receiver
 
 title "Relay over IPv6."
-receiver UDP6-RECV:23,bind=[::1] /tmp/relay6
+receiver 'UDP6-RECV:23,bind=[::1]' /tmp/relay6
 must "insmod ksocket.ko listen_addr=::1 reply_addr=::1"
 must "echo 'hello, relay over IPv6' | socat - UDP6:[::1]:2325"
 received /tmp/relay6 "hello, relay over IPv6"

@@ -19,6 +19,7 @@ needs() {
 		xz xz-utils
 		zstd zstd
 		rsync rsync
+		patch patch
 		depmod kmod
 		flock util-linux
 		/usr/include/stdio.h libc6-dev

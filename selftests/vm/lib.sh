@@ -31,7 +31,7 @@ with_lock() {
 	shift
 	mkdir -p "$CACHE/lock"
 	(
-		if ! flock -n 9; then
+		if ! flock -w 3 9; then
 			step wait "another process is making '$name'"
 			flock 9
 		fi
@@ -197,10 +197,27 @@ report() { printf '  %-8s %-8s %s\n' "$2" "$1" "$3${4:+: $4}"; }
 # verdict_get DIR NAME - a field of what vm.sh left in DIR.
 verdict_get() { sed -n "s/^$2=//p" "$1/verdict" 2>/dev/null || true; }
 
-# guest_jobs - how many guests of two processors to run at a time.
-guest_jobs() {
-	local n
-	n=$(($(nproc) / 2))
-	[ "$n" -ge 1 ] || n=1
-	echo "$n"
+# guest_jobs - how many guests to run at a time. Each has two processors, but
+# the tests wait a good part of their time.
+guest_jobs() { nproc; }
+
+# Test programs that need a guest of their own: where they run, and with what.
+# shellcheck disable=SC2034 # for those who source this
+SPECIAL_PROGRAMS="noipv6.sh trace.sh docs.sh"
+
+special_options() {
+	case $1 in
+	noipv6.sh) echo "--append ipv6.disable=1" ;;
+	trace.sh | docs.sh) echo "--image trace --memory 2048" ;;
+	esac
+}
+
+# special_here PROGRAM KERNEL - does this program have its own guest for KERNEL?
+special_here() {
+	case $1 in
+	noipv6.sh) return 0 ;;
+	# The image with bpftrace in it is large: on one kernel.
+	trace.sh | docs.sh) [ "$2" = 6.1 ] ;;
+	*) return 1 ;;
+	esac
 }

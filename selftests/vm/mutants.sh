@@ -62,8 +62,9 @@ mutant() {
 		survived "$name" "$(tail -n 1 "$work/log")"
 		return 0
 	fi
+	# shellcheck disable=SC2046 # options are words
 	if LABEL=$name OUT=$work/vm "$VM_DIR/run-tests.sh" "$kernel" "$work/tests" "$work/sum" \
-		--ko "$ko" --timeout 240 >"$work/log" 2>&1; then
+		--ko "$ko" --timeout 400 $(special_options "$(sed -n 's/^ksocket://p' "$work/tests/kselftest-list.txt")") >"$work/log" 2>&1; then
 		survived "$name" "$expect on $kernel did not notice ($((SECONDS - start)) s)"
 		return 0
 	fi
