@@ -164,9 +164,7 @@ static bool is_clean(int err)
 {
 	return err == ENOMEM || err == ENOBUFS || err == EAGAIN ||
 	       err == ENFILE ||	/* what the stack calls a lack of socket inodes */
-	       err == EFAULT ||	/* the loader's own copying from us */
-	       /* ... and a lack of memory for a group of SO_REUSEPORT sockets */
-	       (threads > 1 && err == EADDRINUSE);
+	       err == EFAULT;	/* the loader's own copying from us */
 }
 
 /* Return: did a fault happen? */

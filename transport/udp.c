@@ -84,6 +84,11 @@ static int ksocket_udp_bind(struct ksocket_worker *worker, struct socket *sock,
 		sock_set_reuseport(sock->sk);
 
 	err = ksocket_bind(sock, &addr.sa, ksocket_udp_addr_len(&addr));
+	/* The port is ours by then: joining fails for want of memory only. */
+	if (err == -EADDRINUSE && !first)
+		return ksocket_report(rep, -ENOMEM,
+				      "no memory for the threads to share %s",
+				      svc->listen_text);
 	if (err)
 		return ksocket_udp_report_bind(svc, err, rep);
 
