@@ -46,7 +46,7 @@ trace_symbols() {
 
 # line PATTERN: there is such an event
 line() {
-	grep -qE "$1" "$TRACE_INSTANCE/trace" ||
+	grep -qE -e "$1" "$TRACE_INSTANCE/trace" ||
 		fail "no '$1' in: $(grep -v '^#' "$TRACE_INSTANCE/trace")"
 }
 
@@ -167,10 +167,10 @@ trace_bpftrace() {
 	cat >"$TMP/program" <<-'EOF'
 		BEGIN { printf("ready\n"); }
 		tracepoint:ksocket:ksocket_rx { @rx = count(); }
-		tracepoint:ksocket:ksocket_drop { @drop[str(args->service), args->reason] = count(); }
+		tracepoint:ksocket:ksocket_drop { @drop[args->service, args->reason] = count(); }
 	EOF
 	spawn - bpftrace -q "$TMP/program" >"$TMP/out" 2>&1
-	wait_for 60 grep -q ready "$TMP/out"
+	wait_for 180 grep -q ready "$TMP/out"
 	flood -c 20 -s 10 -w 1 -a 127.0.0.1 7000
 	flood -c 5 -s 11 127.0.0.1 7000
 	wait_for 20 counter_is rx_packets 25
