@@ -131,6 +131,7 @@ else
 	# taking turns is no slower with as many guests as processors.
 	set -- "$@" -accel "tcg,thread=${KSOCKET_TCG_THREAD:-single}" -cpu max,-cx16
 fi
+
 boot() {
 	: >"$out/console.log"
 	: >"$out/result.log"
@@ -143,7 +144,8 @@ boot() {
 			grep --line-buffered -vE '^(ksocket-init|rc=[0-9]+|kmemleak-done)$' || true
 	fi
 	status=0
-	wait "$qemu_pid" || status=$?
+	# The shell would add its own word about a QEMU that aborts.
+	{ wait "$qemu_pid" || status=$?; } 2>/dev/null
 	qemu_pid=''
 }
 
