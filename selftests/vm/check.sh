@@ -15,6 +15,7 @@ set -eu -o pipefail
 . "$(dirname "$0")/lib.sh"
 
 KERNELS=${KERNELS:-$ALL_KERNELS}
+kernels=$KERNELS # a job may be given others
 TESTS=${TESTS:-}
 JOBS=${JOBS:-$(guest_jobs)}
 if [ -z "${PARTS:-}" ]; then
@@ -47,6 +48,13 @@ job() {
 	while [ "$(jobs -rp | grep -cv "^$builder\$")" -ge "$JOBS" ]; do
 		sleep 0.2
 	done
+	# What waits for the debug kernel is long: it goes first.
+	if [ "$builder" != 0 ] && ! kill -0 "$builder" 2>/dev/null; then
+		builder_end
+		debug_jobs
+		job "$name" "$@"
+		return
+	fi
 	printf '0 1 0\n' >"$run/$name.counts"
 	# Whole lines of several jobs may alternate, but are never torn.
 	{ "$@" "$run/$name.counts" || true; } 2>&1 </dev/null &
@@ -100,11 +108,11 @@ tests_jobs() {
 }
 
 debug_jobs() {
-	if has "$PARTS" tests && has "$KERNELS" debug; then tests_jobs debug; fi
-	if has "$PARTS" negative && has "$KERNELS" debug; then
+	if has "$PARTS" tests && has "$kernels" debug; then tests_jobs debug; fi
+	if has "$PARTS" negative && has "$kernels" debug; then
 		job negative "$VM_DIR/negative.sh" modules
 	fi
-	if has "$PARTS" mutants && has "$KERNELS" debug; then
+	if has "$PARTS" mutants && has "$kernels" debug; then
 		MUTANTS=${MUTANTS:-$mutants} KERNELS=debug job mutants-debug "$VM_DIR/mutants.sh"
 	fi
 }
@@ -136,23 +144,14 @@ fi
 
 # The debug kernel is the longest step: its build starts first, and what needs
 # it starts as soon as it is there. All others fill the gaps.
-builder=0 ready=
+builder=0
 if has "$groups" debug; then
 	"$VM_DIR/debug-kernel.sh" &
 	builder=$!
 	sleep 2
-	if ! kill -0 "$builder" 2>/dev/null; then
-		builder_end
-		ready=1
-		debug_jobs
-	fi
 fi
 if has "$PARTS" tests; then
 	for kernel in $stock; do tests_jobs "$kernel"; done
-fi
-if [ "$builder" != 0 ] && [ -z "$ready" ]; then
-	builder_end
-	debug_jobs
 fi
 if has "$PARTS" static; then
 	KERNELS=$KERNELS job static "$REPO/selftests/static/check.sh"
@@ -160,6 +159,10 @@ fi
 if has "$PARTS" negative; then job machine "$VM_DIR/negative.sh" machine; fi
 if has "$PARTS" mutants && [ -n "$stock" ]; then
 	MUTANTS=${MUTANTS:-$mutants} KERNELS=$stock job mutants "$VM_DIR/mutants.sh"
+fi
+if [ "$builder" != 0 ]; then
+	builder_end
+	debug_jobs
 fi
 wait_jobs
 
