@@ -83,28 +83,36 @@ tests_on() {
 		--env KSOCKET_PAIR_KO=/usr/lib/ksocket/pair.ko
 }
 
+# tests_guest KERNEL NAME [PROGRAM...] - one guest that runs these programs.
+tests_guest() {
+	local kernel=$1 name=$2
+	shift 2
+	[ $# -gt 0 ] || return 0
+	mkdir "$run/$name"
+	cp -al "$run/tests/." "$run/$name/"
+	rm "$run/$name/kselftest-list.txt"
+	printf 'ksocket:%s\n' "$@" >"$run/$name/kselftest-list.txt"
+	job "$name" tests_on "$kernel" "$kernel" "$run/$name"
+}
+
 # tests_jobs KERNEL - one guest for most programs, and one for each of those
-# that need one to themselves.
+# that need one to themselves. The debug kernel is slow: there, two share them.
 tests_jobs() {
-	local kernel=$1 program special
-	mkdir "$run/tests-$kernel"
-	cp -al "$run/tests/." "$run/tests-$kernel/"
-	rm "$run/tests-$kernel/kselftest-list.txt"
-	cp "$run/tests/kselftest-list.txt" "$run/tests-$kernel/"
-	for program in $SPECIAL_PROGRAMS; do
-		special_here "$program" "$kernel" || continue
-		grep -qx "ksocket:$program" "$run/tests/kselftest-list.txt" || continue
-		sed -i "/^ksocket:$program\$/d" "$run/tests-$kernel/kselftest-list.txt"
-		mkdir "$run/tests-$kernel-$program"
-		cp -al "$run/tests/." "$run/tests-$kernel-$program/"
-		rm "$run/tests-$kernel-$program/kselftest-list.txt"
-		echo "ksocket:$program" >"$run/tests-$kernel-$program/kselftest-list.txt"
-		special=$(special_options "$program")
-		job "tests-$kernel-$program" tests_on "$kernel" "$kernel" "$run/tests-$kernel-$program"
+	local kernel=$1 program special='' all=() one=() two=()
+	mapfile -t all < <(sed 's/^ksocket://' "$run/tests/kselftest-list.txt")
+	for program in "${all[@]}"; do
+		if has "$SPECIAL_PROGRAMS" "$program" && special_here "$program" "$kernel"; then
+			special=$(special_options "$program")
+			tests_guest "$kernel" "tests-$kernel-$program" "$program"
+			special=''
+		elif [ "$kernel" = debug ] && [ ${#one[@]} -gt ${#two[@]} ]; then
+			two+=("$program")
+		else
+			one+=("$program")
+		fi
 	done
-	special=
-	[ ! -s "$run/tests-$kernel/kselftest-list.txt" ] ||
-		job "tests-$kernel" tests_on "$kernel" "$kernel" "$run/tests-$kernel"
+	tests_guest "$kernel" "tests-$kernel" ${one[@]+"${one[@]}"}
+	tests_guest "$kernel" "tests-$kernel-2" ${two[@]+"${two[@]}"}
 }
 
 debug_jobs() {

@@ -7,6 +7,10 @@
 #
 # To be sourced. Sets REPO, VM_DIR, CACHE.
 
+# What a calling make was told, such as -s, is not meant for ours: sparse is
+# known to have run by what make says.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+
 VM_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 REPO=$(cd "$VM_DIR/../.." && pwd -P)
 CACHE=${KSOCKET_CACHE:-$REPO/.cache}

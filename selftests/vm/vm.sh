@@ -112,12 +112,14 @@ rm -rf "$job"
 accel=${KSOCKET_ACCEL:-$("$VM_DIR/accel.sh")}
 cmdline="console=ttyS0 loglevel=5 panic=-1 oops=panic panic_on_warn=1 softlockup_panic=1"
 cmdline="$cmdline sysctl.kernel.hung_task_timeout_secs=30 sysctl.kernel.hung_task_panic=1"
-cmdline="$cmdline rcupdate.rcu_cpu_stall_suppress=0 $append"
+cmdline="$cmdline rcupdate.rcu_cpu_stall_suppress=0"
 set -- -nodefaults -no-user-config -display none -monitor none -no-reboot \
-	-kernel "$kdir/vmlinuz" -initrd "$work/initrd" -append "$cmdline" \
+	-kernel "$kdir/vmlinuz" -initrd "$work/initrd" \
 	-serial "file:$out/console.log" -serial "file:$out/result.log"
 if [ "$kernel" = debug ]; then
-	# It has no ACPI; without sockets=2 it would find one processor.
+	# It has no ACPI; without sockets=2 it would find one processor. It waits
+	# for RCU at every turn, and grace periods that are hurried are RCU's too.
+	cmdline="$cmdline rcupdate.rcu_expedited=1"
 	set -- "$@" -machine pc,acpi=off -smp "$smp,sockets=$smp" -m "${memory:-2048}"
 else
 	set -- "$@" -machine pc -smp "$smp" -m "${memory:-1024}"
@@ -131,6 +133,8 @@ else
 	# taking turns is no slower with as many guests as processors.
 	set -- "$@" -accel "tcg,thread=${KSOCKET_TCG_THREAD:-single}" -cpu max,-cx16
 fi
+
+set -- "$@" -append "$cmdline $append"
 
 boot() {
 	: >"$out/console.log"
