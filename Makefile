@@ -13,8 +13,9 @@ MODULE_DIR ?= updates
 modules: headers
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
-# What the headers are for, which is not always what runs.
-RELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
+# What the headers are for, which is not always what runs. Debian's
+# kernel.release has another version up to 6.1.
+RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 DEPMOD = depmod -b "$(or $(INSTALL_MOD_PATH),/)" "$(RELEASE)"
 
 modules_install: modules
