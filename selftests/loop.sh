@@ -18,15 +18,6 @@ pair_counter() {
 		here && $1 == key { print $2 }' /proc/net/ksocket
 }
 
-# cpu_ticks: what the service's threads have used so far
-cpu_ticks() {
-	local pid sum=0
-	for pid in $(pgrep '^ksocket/'); do
-		sum=$((sum + $(awk '{ print $14 + $15 }' "/proc/$pid/stat")))
-	done
-	echo "$sum"
-}
-
 # idle_within_a_second: from one second from now on nothing moves
 idle_within_a_second() {
 	sleep 1
