@@ -199,12 +199,34 @@ signals() {
 	nothing_left $PORT
 }
 
-# ss -K ends the sockets of others, as an administrator may: also these.
+# ss -K breaks the connection of others' sockets and unbinds them from their
+# device, as an administrator may. The service mends both.
 sockets_killed() {
-	load mode=echo "listen_port=$PORT"
-	ss -K -u state all "sport = :$PORT" >/dev/null 2>&1 || skip "no ss -K"
-	"$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a 127.0.0.1 $PORT
-	unload
+	local before bound
+	ns_pair a b
+	load_in a mode=echo listen_addr=0.0.0.0 "listen_port=$PORT" device=veth0
+	bound=$(in_ns a ss -Hlun "sport = :$PORT" | awk '{ print $4 }')
+	assert_eq "bound to" "$bound" "0.0.0.0%veth0:$PORT"
+	in_ns a ss -K -u -a "sport = :$PORT" >/dev/null
+	sleep 1
+	[ "$(counter recv_errors a)" != 0 ] || skip "no CONFIG_INET_DIAG_DESTROY"
+	in_ns b "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a 192.0.2.1 $PORT
+	assert_eq "bound to" "$(in_ns a ss -Hlun "sport = :$PORT" | awk '{ print $4 }')" "$bound"
+	balanced a
+	rmmod ksocket
+
+	receiver "$TMP/got" 7001 4 a
+	load_in b mode=relay "listen_port=$PORT" reply_addr=192.0.2.1 reply_port=7001
+	before=$(in_ns b ss -Hun 'dport = :7001' | awk '{ print $3, $4, $5 }')
+	in_ns b ss -K -u 'dport = :7001' >/dev/null
+	assert_eq "connected" "$(in_ns b ss -Hun 'dport = :7001')" ""
+	tell "UDP4:127.0.0.1:$PORT" "one " b
+	tell "UDP4:127.0.0.1:$PORT" two b
+	wait_for 20 file_is "$TMP/got" "one two"
+	assert_eq "connected" "$(in_ns b ss -Hun 'dport = :7001' | awk '{ print $3, $4, $5 }')" "$before"
+	assert_eq tx_packets "$(counter tx_packets b)" 2
+	balanced b
+	rmmod ksocket
 	nothing_left $PORT
 }
 
@@ -216,4 +238,4 @@ ksocket_run_tests \
 	address_goes:"the address goes under traffic" \
 	tracing_switched:"tracepoints are switched under a flood" \
 	signals:"signals do nothing to a thread" \
-	sockets_killed:"ss -K does not stop the service"
+	sockets_killed:"ss -K does not stop a service"

@@ -140,15 +140,39 @@ err_release:
 	return err;
 }
 
+/*
+ * Connect, for the first time or again. Locked, the local address and port
+ * outlast a broken connection: the guard knows the socket by them.
+ */
+static int ksocket_udp_connect(struct ksocket_worker *worker,
+			       struct socket *sock)
+{
+	const struct ksocket_config *cfg = &worker->svc->cfg;
+	union ksocket_addr addr = cfg->reply;
+	int err = 0;
+
+	if (cfg->reply_ifindex)
+		err = sock_bindtoindex(sock->sk, cfg->reply_ifindex, true);
+	if (!err)
+		err = ksocket_connect(sock, &addr.sa,
+				      ksocket_udp_addr_len(&addr));
+	if (err)
+		return err;
+
+	lock_sock(sock->sk);
+	sock->sk->sk_userlocks |= SOCK_BINDADDR_LOCK | SOCK_BINDPORT_LOCK;
+	release_sock(sock->sk);
+	return 0;
+}
+
 static int ksocket_udp_open_reply(struct ksocket_worker *worker,
 				  struct ksocket_report *rep)
 {
 	const struct ksocket_config *cfg = &worker->svc->cfg;
-	union ksocket_addr addr = cfg->reply;
 	struct socket *sock;
 	int err;
 
-	err = sock_create_kern(worker->svc->net, addr.sa.sa_family,
+	err = sock_create_kern(worker->svc->net, cfg->reply.sa.sa_family,
 			       SOCK_DGRAM, IPPROTO_UDP, &sock);
 	if (err)
 		return ksocket_report(rep, err,
@@ -158,11 +182,7 @@ static int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	/* Nobody reads it: what a receiver sends back must not pile up. */
 	sock_set_rcvbuf(sock->sk, 1);
 	ksocket_udp_set_sndbuf(sock->sk, cfg->sndbuf);
-	if (cfg->reply_ifindex)
-		err = sock_bindtoindex(sock->sk, cfg->reply_ifindex, true);
-	if (!err)
-		err = ksocket_connect(sock, &addr.sa,
-				      ksocket_udp_addr_len(&addr));
+	err = ksocket_udp_connect(worker, sock);
 	if (!err)
 		err = kernel_getsockname(sock, &worker->reply_end.addr.sa);
 	if (err < 0) {
@@ -337,6 +357,9 @@ static int ksocket_udp_recv(struct ksocket_worker *worker,
 	/* MSG_TRUNC: the length that came, not the length that fitted. */
 	len = kernel_recvmsg(worker->listen, &msg, &vec, 1, vec.iov_len,
 			     MSG_DONTWAIT | MSG_TRUNC);
+	/* "ss -K" has unbound the socket from its device. */
+	if (len == -ECONNABORTED && cfg->ifindex)
+		sock_bindtoindex(worker->listen->sk, cfg->ifindex, true);
 	if (len < 0)
 		return len;
 
@@ -394,6 +417,13 @@ static int ksocket_udp_send_receiver(struct ksocket_worker *worker,
 	int err;
 
 	err = ksocket_udp_send(worker->reply, &msg, dgram);
+	/* "ss -K" has broken the connection, and left that as an error too. */
+	if (err == -EDESTADDRREQ) {
+		err = ksocket_udp_connect(worker, worker->reply);
+		sock_error(worker->reply->sk);
+		if (!err)
+			err = ksocket_udp_send(worker->reply, &msg, dgram);
+	}
 	/*
 	 * A connected socket reports the ICMP error of an earlier datagram on
 	 * the next send, which it then does not do. The error is consumed by
