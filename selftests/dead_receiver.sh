@@ -58,6 +58,11 @@ _dead() {
 	wait_for 5 _asleep
 	assert_eq "the log" "$(log_since)" ""
 	_arrives "$1"
+	# Again, after a single one: were only every other one lost, the number
+	# of those before would decide.
+	printf 'lost' >"/dev/udp/$1/7000"
+	wait_for 20 counter_is rx_packets $((COUNT + 2))
+	_arrives "$1"
 	unload
 }
 
