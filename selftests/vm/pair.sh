@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# pair.sh KERNEL - build the module that starts two services (pair/*.patch) and
-# print where it is. loop.sh wants it in KSOCKET_PAIR_KO.
+# pair.sh KERNEL [SOURCE] - build the module that starts two services
+# (pair/*.patch) and print where it is. loop.sh wants it in KSOCKET_PAIR_KO.
 
 set -eu -o pipefail
 # shellcheck source=selftests/vm/lib.sh
@@ -10,7 +10,7 @@ set -eu -o pipefail
 
 work=$(mktemp -d "$CACHE/pair.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-(cd "$REPO" && find . \( -path ./selftests -o -path ./Documentation -o -name '.?*' \) -prune \
+(cd "${2:-$REPO}" && find . \( -path ./selftests -o -path ./Documentation -o -name '.?*' \) -prune \
 	-o -type f \( -name '*.[ch]' -o -name Kbuild \) ! -name '*.mod.c' -print |
 	cpio --quiet -pdm "$work")
 patch -s -d "$work" -p1 <"$REPO/selftests/pair/two-services.patch" >&2 ||
