@@ -369,25 +369,24 @@ guard_send_unreachable_relay() {
 	finish
 }
 
-guard_send_prohibited() {
+# no_route TYPE REASON ERRNO: a route of that type instead of one
+no_route() {
 	hosts
 	stranger
-	ns_ip b route add prohibit 203.0.113.0/24
+	ns_ip b route add "$1" 203.0.113.0/24
 	tell UDP4:192.0.2.2:7000,bind=203.0.113.5 hello a
-	dropped send_denied 1 -13 # EACCES
+	dropped "$2" 1 "$3"
 	answers 0
 	finish
 }
 
+guard_send_prohibited() {
+	no_route prohibit send_denied -13 # EACCES
+}
+
 # The stack's word for a black hole is EINVAL, which has no name of its own.
 guard_send_other() {
-	hosts
-	stranger
-	ns_ip b route add blackhole 203.0.113.0/24
-	tell UDP4:192.0.2.2:7000,bind=203.0.113.5 hello a
-	dropped send_other 1 -22 # EINVAL
-	answers 0
-	finish
+	no_route blackhole send_other -22 # EINVAL
 }
 
 guard_send_denied() {

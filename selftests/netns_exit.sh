@@ -60,8 +60,22 @@ rx_moves() {
 	[ "$(counter rx_packets "$1")" -gt 20 ]
 }
 
-# The reply address of relay and text is in the namespace itself: some of the
-# datagrams are on their way in it when it dies.
+# flooded FROM ADDRESS PARAMETER...: a service in the namespace "dying", and a
+# flood to its ADDRESS from the namespace FROM
+flooded() {
+	peer_add dying
+	load_in dying "listen_port=$PORT" "${@:3}"
+	ip netns exec "$NS_PREFIX$1" "$KSOCKET_TESTS/udp_flood" -p 4 \
+		"$2" $PORT >/dev/null 2>&1 &
+	flood=$!
+	wait_for 20 rx_moves dying
+}
+
+flood_end() {
+	kill "$flood" 2>/dev/null || true
+	wait "$flood" || true
+}
+
 MODES=(echo relay discard text)
 
 own_namespace_only() {
@@ -83,17 +97,12 @@ flood_from_peer() {
 	_max_namespaces=$(cat /proc/sys/user/max_net_namespaces)
 	ns_add peer
 	for ((i = 0; i < ROUNDS; i++)); do
-		peer_add dying
-		load_in dying "mode=${MODES[i % 4]}" listen_addr=0.0.0.0 \
-			listen_port=$PORT reply_addr=192.0.2.2
-		ip netns exec "${NS_PREFIX}peer" "$KSOCKET_TESTS/udp_flood" -p 4 \
-			192.0.2.1 $PORT >/dev/null 2>&1 &
-		wait_for 20 rx_moves dying
+		flooded peer 192.0.2.1 "mode=${MODES[i % 4]}" listen_addr=0.0.0.0 \
+			reply_addr=192.0.2.2
 		ns_del dying
 		wait_for 60 threads_are 0
 		wait_for 60 peer_gone dying
-		kill $! 2>/dev/null || true
-		wait $! || true
+		flood_end
 		loaded || fail "the module went with the namespace"
 		rmmod ksocket
 		nothing_left $PORT peer
@@ -102,21 +111,18 @@ flood_from_peer() {
 	echo "$ROUNDS deletions"
 }
 
-# A process in a namespace keeps it alive, a service does not.
+# A process in a namespace keeps it alive, a service does not. The reply address
+# of relay and text is in the namespace itself: some of the datagrams are on
+# their way in it when it dies.
 flood_from_inside() {
 	local i
 	_max_namespaces=$(cat /proc/sys/user/max_net_namespaces)
 	ns_add peer
 	for ((i = 0; i < ROUNDS; i++)); do
-		peer_add dying
-		load_in dying "mode=${MODES[i % 4]}" listen_port=$PORT
-		ip netns exec "${NS_PREFIX}dying" "$KSOCKET_TESTS/udp_flood" -p 4 \
-			127.0.0.1 $PORT >/dev/null 2>&1 &
-		wait_for 20 rx_moves dying
+		flooded dying 127.0.0.1 "mode=${MODES[i % 4]}"
 		ns_del dying
 		assert_eq "threads while somebody lives there" "$(threads)" 1
-		kill $!
-		wait $! || true
+		flood_end
 		wait_for 60 threads_are 0
 		wait_for 60 peer_gone dying
 		rmmod ksocket
@@ -153,18 +159,23 @@ several_at_once() {
 	all_freed
 }
 
-# An open file of /proc/net keeps its namespace alive; that is the kernel's
-# own rule. When it is closed, all goes.
-held_by_reader() {
-	local pid
-	_max_namespaces=$(cat /proc/sys/user/max_net_namespaces)
-	ns_add peer
+# read_held: a service in the namespace "dying", where process $pid lives; file 5
+# is its /proc/net/ksocket
+read_held() {
 	peer_add dying
 	load_in dying mode=echo listen_addr=0.0.0.0 listen_port=$PORT
 	ip netns exec "${NS_PREFIX}dying" sleep 1000 &
 	pid=$!
 	wait_for 20 grep -q '^service' "/proc/$pid/net/ksocket"
 	exec 5<"/proc/$pid/net/ksocket"
+}
+
+# An open file of /proc/net keeps its namespace alive; that is the kernel's
+# own rule. When it is closed, all goes.
+held_by_reader() {
+	_max_namespaces=$(cat /proc/sys/user/max_net_namespaces)
+	ns_add peer
+	read_held
 	kill "$pid"
 	wait "$pid" || true
 	ns_del dying
@@ -177,12 +188,7 @@ held_by_reader() {
 	all_freed
 
 	# The module may go while the file is open.
-	peer_add dying
-	load_in dying mode=echo listen_addr=0.0.0.0 listen_port=$PORT
-	ip netns exec "${NS_PREFIX}dying" sleep 1000 &
-	pid=$!
-	wait_for 20 grep -q '^service' "/proc/$pid/net/ksocket"
-	exec 5<"/proc/$pid/net/ksocket"
+	read_held
 	rmmod ksocket
 	assert_eq "what the reader sees" "$(cat <&5 2>/dev/null)" ""
 	exec 5<&-
@@ -197,16 +203,11 @@ held_by_reader() {
 # Both stop the service: whoever comes first does it, and the other finds
 # nothing to do.
 unload_meets_exit() {
-	local i flood
+	local i
 	_max_namespaces=$(cat /proc/sys/user/max_net_namespaces)
 	ns_add peer
 	for ((i = 0; i < ROUNDS; i++)); do
-		peer_add dying
-		load_in dying mode=echo listen_addr=0.0.0.0 listen_port=$PORT
-		ip netns exec "${NS_PREFIX}peer" "$KSOCKET_TESTS/udp_flood" -p 4 \
-			192.0.2.1 $PORT >/dev/null 2>&1 &
-		flood=$!
-		wait_for 20 rx_moves dying
+		flooded peer 192.0.2.1 mode=echo listen_addr=0.0.0.0
 		if [ $((i % 2)) = 0 ]; then
 			ns_del dying
 			rmmod ksocket
@@ -217,8 +218,7 @@ unload_meets_exit() {
 		fi
 		nothing_left $PORT peer
 		wait_for 60 peer_gone dying
-		kill "$flood" 2>/dev/null || true
-		wait "$flood" || true
+		flood_end
 	done
 	all_freed
 }
