@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # mutants.sh [COUNTS] - show that the tests notice faults: for every patch in
-# selftests/mutants, plant the fault, build, run the one test that is to notice,
+# selftests/mutants, plant the fault, build, run the tests that are to notice,
 # and require that it, or the guest's verdict, fails. A mutant that survives, or
 # a patch that does not apply or build, is a failure.
 #
-# Each patch says in its head "Expect: PROGRAM" and "Kernel: NAME".
+# Each patch says in its head "Expect: PROGRAM [FUNCTION...]" and "Kernel: NAME".
 #
 #   KERNELS  run only the mutants of these
 #   MUTANTS  names of patches (default: all)
@@ -38,15 +38,22 @@ source_copy() {
 }
 
 mutant() {
-	local patch=$1 name expect kernel start=$SECONDS ko pair='' sum verdict
+	local patch=$1 name expect only function kernel start=$SECONDS ko pair='' sum verdict
 	name=$(basename "$patch" .patch)
-	expect=$(head_field "$patch" Expect)
+	read -r expect only < <(head_field "$patch" Expect) || true
 	kernel=$(head_field "$patch" Kernel)
 	case " $KERNELS " in *" $kernel "*) ;; *) return 0 ;; esac
 	if [ -z "$expect" ] || [ -z "$kernel" ]; then
 		survived "$name" "its head names no 'Expect:' or no 'Kernel:'"
 		return 0
 	fi
+	# A name that no test has would be red too.
+	for function in $only; do
+		grep -q "^	$function:" "$REPO/selftests/$expect" || {
+			survived "$name" "$expect has no test $function"
+			return 0
+		}
+	done
 	rm -rf "$work/src" "$work/build" "$work/tests" "$work/vm"
 	source_copy "$work/src"
 	if ! patch -d "$work/src" -p1 --no-backup-if-mismatch -s -f <"$patch" >"$work/log" 2>&1; then
@@ -72,8 +79,8 @@ mutant() {
 	fi
 	# shellcheck disable=SC2046,SC2086 # options are words
 	if LABEL=$name OUT=$work/vm "$VM_DIR/run-tests.sh" "$kernel" "$work/tests" "$work/sum" \
-		--ko "$ko" --timeout 400 $pair $(special_options "$(sed -n 's/^ksocket://p' "$work/tests/kselftest-list.txt")") >"$work/log" 2>&1; then
-		survived "$name" "$expect on $kernel did not notice ($((SECONDS - start)) s)"
+		--ko "$ko" --timeout 400 --env KSOCKET_ONLY="$only" $pair $(special_options "$(sed -n 's/^ksocket://p' "$work/tests/kselftest-list.txt")") >"$work/log" 2>&1; then
+		survived "$name" "$expect${only:+ $only} on $kernel did not notice ($((SECONDS - start)) s)"
 		return 0
 	fi
 	# Red because the guest never came up would prove nothing.
