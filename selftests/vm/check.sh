@@ -96,28 +96,26 @@ tests_guest() {
 }
 
 # tests_jobs KERNEL - one guest for most programs, and one for each of those
-# that need one to themselves. The debug kernel is slow: there, two share them.
+# that need one to themselves. The debug kernel is slow: there, several guests
+# share them, so that whoever comes free goes on with the next.
 tests_jobs() {
-	local kernel=$1 program special='' all=() one=() two=()
+	local kernel=$1 guests=1 program special='' all=() share=() i n=0
+	[ "$kernel" != debug ] || guests=4
 	mapfile -t all < <(sed 's/^ksocket://' "$run/tests/kselftest-list.txt")
 	for program in "${all[@]}"; do
-		if [ "$kernel" = debug ] && [ -z "$TESTS" ] && has "$DEBUG_LATER" "$program"; then
-			report skipped debug "$program" "not yet seen to end in CI's time on this kernel; TESTS=${program%.sh} runs it"
-			echo "0 0 1" >"$run/later-$program.counts"
-			continue
-		fi
 		if has "$SPECIAL_PROGRAMS" "$program" && special_here "$program" "$kernel"; then
 			special=$(special_options "$program")
 			tests_guest "$kernel" "tests-$kernel-$program" "$program"
 			special=''
-		elif [ "$kernel" = debug ] && [ ${#one[@]} -gt ${#two[@]} ]; then
-			two+=("$program")
 		else
-			one+=("$program")
+			share[n % guests]+=" $program"
+			n=$((n + 1))
 		fi
 	done
-	tests_guest "$kernel" "tests-$kernel" ${one[@]+"${one[@]}"}
-	tests_guest "$kernel" "tests-$kernel-2" ${two[@]+"${two[@]}"}
+	for i in ${share[@]+"${!share[@]}"}; do
+		# shellcheck disable=SC2086 # a list of words
+		tests_guest "$kernel" "tests-$kernel-$i" ${share[i]}
+	done
 }
 
 debug_jobs() {

@@ -209,12 +209,6 @@ guest_jobs() { nproc; }
 # shellcheck disable=SC2034 # for those who source this
 SPECIAL_PROGRAMS="noipv6.sh trace.sh docs.sh"
 
-# Test programs that have not been seen to end on the debug kernel in the time
-# that CI has. Each is counted as skipped there unless TESTS asks for it.
-# shellcheck disable=SC2034 # for those who source this
-DEBUG_LATER="relay.sh source_addr.sh accounting.sh params.sh noipv6.sh guard.sh trace.sh"
-DEBUG_LATER="$DEBUG_LATER idle.sh dead_receiver.sh unload.sh races.sh"
-
 special_options() {
 	case $1 in
 	noipv6.sh) echo "--append ipv6.disable=1" ;;
