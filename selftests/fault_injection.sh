@@ -38,7 +38,7 @@ _reset() {
 		set_fault $name probability=0 interval=1 times=-1 verbose=0 \
 			space=0 task-filter=N ignore-gfp-wait=N \
 			ignore-gfp-highmem=N min-order=0 stacktrace-depth=32 \
-			require-start=0 require-end=18446744073709551615
+			require-start=0 require-end=18446744073709551615 devname=
 	done
 }
 
@@ -89,43 +89,56 @@ walk_threads() {
 	return "$rc"
 }
 
-# _starve MODE FAULT KEY=VALUE...: every few allocations of the threads fail
+# injected FAULT: how often it has failed something since _starve
+injected() {
+	echo $((1000000 - $(cat "$FAULTS/$1/times")))
+}
+
+# _starve MODE SIZE FAULT KEY=VALUE...: every few allocations of the threads fail
 _starve() {
-	local pid
-	load "mode=$1" "listen_port=$PORT" threads=2
+	local pid count
+	load "mode=$1" "listen_port=$PORT" threads=2 rcvbuf=134217728
 	for pid in $(thread_pids); do
 		echo 1 >"/proc/$pid/make-it-fail"
 	done
 	_reset
-	set_fault "$2" task-filter=Y "${@:3}"
-	"$KSOCKET_TESTS/udp_flood" -c 1000 -p 8 127.0.0.1 $PORT
+	set_fault "$3" times=1000000 task-filter=Y "${@:4}"
+	"$KSOCKET_TESTS/udp_flood" -c 1000 -p 8 -s "$2" 127.0.0.1 $PORT
+	wait_for 60 counter_is rx_packets 1000
+	count=$(injected "$3")
 	_reset
 	balanced -
 	"$KSOCKET_TESTS/udp_flood" -c 50 -p 8 -w 1 127.0.0.1 $PORT
-	echo "$1: of $(counter rx_packets): tx_packets $(counter tx_packets)," \
+	echo "$1: $count failures, of $(counter rx_packets): tx_packets $(counter tx_packets)," \
 		"drop_send_nomem $(counter drop_send_nomem)"
+	assert_ge "failures injected" "$count" 1
 }
 
 starve_slab() {
 	local mode
 	_can_fault
 	for mode in echo relay; do
-		_starve $mode failslab probability=20
+		_starve $mode 64 failslab probability=20
 		assert_ge drop_send_nomem "$(counter drop_send_nomem)" 1
 		unload
 	done
 }
 
+# A large answer is in pages of its own. (Those of relay are free again before
+# the next one wants any: nobody listens there.)
 starve_pages() {
 	_can_fault
-	_starve echo fail_page_alloc probability=20
+	_starve echo 20000 fail_page_alloc probability=20
+	assert_ge drop_send_nomem "$(counter drop_send_nomem)" 1
 	unload
 }
 
 starve_skb_realloc() {
 	_can_fault
 	[ -d $FAULTS/fail_skb_realloc ] || skip "no fail_skb_realloc"
-	_starve echo fail_skb_realloc probability=50
+	# What moves is a packet on its way through lo, whoever sent it.
+	_starve echo 64 fail_skb_realloc probability=50 task-filter=N devname=lo
+	assert_eq tx_packets "$(counter tx_packets)" "$(counter rx_packets)"
 	unload
 }
 
