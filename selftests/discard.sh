@@ -19,7 +19,7 @@ discard() {
 	wait_for 20 counter_is discarded 4
 	assert_eq rx_packets "$(counter rx_packets)" 4
 	assert_eq rx_bytes "$(counter rx_bytes)" 305
-	assert_eq tx_packets "$(counter tx_packets)" 0
+	assert_tx 0
 	assert_eq "sockets" "$(ss -Hau | wc -l)" 1
 	unload
 }

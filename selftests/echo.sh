@@ -10,7 +10,7 @@ echo_ipv4() {
 	load mode=echo listen_port=7000
 	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello)" hello
 	assert_eq rx_packets "$(counter rx_packets)" 1
-	assert_eq tx_packets "$(counter tx_packets)" 1
+	assert_tx 1
 	assert_eq rx_bytes "$(counter rx_bytes)" 5
 	assert_eq tx_bytes "$(counter tx_bytes)" 5
 	unload
@@ -20,7 +20,7 @@ echo_ipv6() {
 	load mode=echo listen_addr=::1 listen_port=7000
 	assert_eq "the echo" "$(ask 'UDP6:[::1]:7000' hello)" hello
 	assert_eq rx_packets "$(counter rx_packets)" 1
-	assert_eq tx_packets "$(counter tx_packets)" 1
+	assert_tx 1
 	assert_eq rx_bytes "$(counter rx_bytes)" 5
 	assert_eq tx_bytes "$(counter tx_bytes)" 5
 	unload
@@ -36,7 +36,7 @@ echo_dual_stack() {
 	assert_eq "sockets" "$(sockets 7000)" 1
 	assert_eq "the echo over IPv4" "$(ask UDP4:127.0.0.1:7000 four)" four
 	assert_eq "the echo over IPv6" "$(ask 'UDP6:[::1]:7000' six)" six
-	assert_eq tx_packets "$(counter tx_packets)" 2
+	assert_tx 2
 	unload
 }
 
@@ -143,7 +143,7 @@ echo_threads() {
 	before0=$(switches 0) before1=$(switches 1)
 	# The stack spreads source ports over the sockets.
 	flood -c 2000 -p 64 -w 16 -a 127.0.0.1 7000
-	assert_eq tx_packets "$(counter tx_packets)" 2000
+	assert_tx 2000
 	assert_ge "first thread's turns" "$(switches 0)" $((before0 + 1))
 	assert_ge "second thread's turns" "$(switches 1)" $((before1 + 1))
 	unload

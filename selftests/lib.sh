@@ -164,6 +164,12 @@ counter_is() {
 	[ "$(counter "$1" "${3:--}")" = "$2" ]
 }
 
+# assert_tx COUNT [NAMESPACE]: so many were answered. An answer can be there
+# before it is counted.
+assert_tx() {
+	wait_for 20 counter_is tx_packets "$1" "${2:--}"
+}
+
 # balanced NAMESPACE: received = answered + discarded + drops, for each service
 balanced() {
 	local until=$((SECONDS + 10))

@@ -90,7 +90,7 @@ cpu_hotplug() {
 	# What it has counted stays while it is away.
 	echo 0 >$cpu
 	assert_eq rx_packets "$(counter rx_packets)" $count
-	assert_eq tx_packets "$(counter tx_packets)" $count
+	assert_tx $count
 	assert_eq rx_bytes "$(counter rx_bytes)" $((count * 64))
 	echo 1 >$cpu
 	unload
@@ -224,7 +224,7 @@ sockets_killed() {
 	tell "UDP4:127.0.0.1:$PORT" two b
 	wait_for 20 file_is "$TMP/got" "one two"
 	assert_eq "connected" "$(in_ns b ss -Hun 'dport = :7001' | awk '{ print $3, $4, $5 }')" "$before"
-	assert_eq tx_packets "$(counter tx_packets b)" 2
+	assert_tx 2 b
 	balanced b
 	rmmod ksocket
 	nothing_left $PORT

@@ -34,7 +34,7 @@ ask_ipv6() {
 }
 
 done_with() {
-	assert_eq tx_packets "$(counter tx_packets b)" "$1"
+	assert_tx "$1" b
 	balanced b
 	rmmod ksocket
 }

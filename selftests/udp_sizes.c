@@ -231,7 +231,9 @@ FIXTURE_SETUP(udp)
 FIXTURE_TEARDOWN(udp)
 {
 	EXPECT_TRUE(counter_becomes("rx_packets", self->sent));
-	EXPECT_EQ(self->sent, counter("tx_packets") + counter("discarded"));
+	/* An answer can be here before it is counted. */
+	EXPECT_TRUE(counter_becomes(!strcmp(variant->mode, "discard") ?
+				    "discarded" : "tx_packets", self->sent));
 	EXPECT_EQ(0, counter("rx_overflow"));
 	EXPECT_EQ(0, syscall(SYS_delete_module, "ksocket", O_NONBLOCK));
 }
