@@ -8,7 +8,7 @@ MODULE_DIR ?= updates
 
 # Kbuild comes back to this folder with KERNELRELEASE set and reads Kbuild.
 .PHONY: modules modules_install install uninstall clean help
-.PHONY: demo check soak static mutants fetch
+.PHONY: demo check soak static mutants bench fetch
 
 modules: headers
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
@@ -54,12 +54,15 @@ static:
 mutants:
 	@$(VM)/mutants.sh
 
+bench:
+	@KERNEL=$(KERNEL) selftests/bench/bench.sh
+
 fetch:
 	@$(VM)/deps.sh vm
 	@$(VM)/fetch.sh $(or $(KERNELS),5.10 6.1 6.12 7.2) source
 
 # Chosen on the command line, they reach the scripts as environment.
-export KERNELS TESTS PARTS JOBS CHECKS MUTANTS KSOCKET_CACHE
+export KERNELS TESTS PARTS JOBS CHECKS MUTANTS KSOCKET_CACHE BASELINE
 
 help:
 	@echo 'Targets:'
@@ -73,6 +76,7 @@ help:
 	@echo '  soak             the selftests in their long forms'
 	@echo '  static           the static checks alone'
 	@echo '  mutants          planted faults that the tests have to notice'
+	@echo '  bench            instructions per datagram, ours and others'"'"
 	@echo '  fetch            only fetch what check needs'
 	@echo '  help             this text'
 	@echo 'Variables:'
@@ -80,7 +84,8 @@ help:
 	@echo '  W=1, C=2         more compiler warnings; sparse (as in the kernel)'
 	@echo '  INSTALL_MOD_PATH=DIR  root to install below (as in the kernel)'
 	@echo '  MODULE_DIR=DIR   where below /lib/modules/VERSION to install ($(MODULE_DIR))'
-	@echo '  KERNEL=NAME      kernel of demo (6.1)'
+	@echo '  KERNEL=NAME      kernel of demo and bench (6.1)'
+	@echo '  BASELINE=FILE    of bench: an earlier bench.json to compare with'
 	@echo '  KERNELS="..."    of check, soak, static, mutants: 5.10 6.1 6.12 7.2 debug'
 	@echo '  TESTS="..."      of check and soak: names of test programs, such as echo'
 	@echo '  PARTS="..."      of check: static tests negative mutants'

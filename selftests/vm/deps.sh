@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # deps.sh GROUP... - install the Debian packages that are missing, and say so.
-# Groups: vm (build and boot), debug (build the debug kernel), static (checks).
+# Groups: vm (build and boot), debug (build the debug kernel), static (checks),
+# bench (the benchmark).
 
 set -eu -o pipefail
 PATH=$PATH:/usr/sbin:/sbin
@@ -43,6 +44,11 @@ needs() {
 		git git
 		rst2html python3-docutils
 		dkms dkms
+	LIST
+	bench) cat <<-LIST ;;
+		clang clang
+		gnuplot gnuplot-nox
+		python3 python3
 	LIST
 	*) echo "deps.sh: no group '$1'" >&2; exit 2 ;;
 	esac

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# image.sh [base|trace] - make the guest's root file system as a cpio archive
-# and print its path. "base" is what nearly all tests need and small, for a
-# guest unpacks it at every boot; "trace" adds bpftrace, whose compiler is
-# larger than everything else together.
+# image.sh [base|trace|bench] - make the guest's root file system as a cpio
+# archive and print its path. "base" is what nearly all tests need and small, for
+# a guest unpacks it at every boot; "trace" adds bpftrace, whose compiler is
+# larger than everything else together; "bench" what ksocket is compared with.
 
 set -eu -o pipefail
 # shellcheck source=selftests/vm/lib.sh
@@ -15,6 +15,7 @@ PACKAGES="bash dash coreutils sed grep mawk findutils diffutils util-linux procp
 	bpftool trace-cmd python3-minimal libpython3.11-minimal libpython3.11-stdlib
 	libc-bin netbase"
 TRACE_PACKAGES="bpftrace"
+BENCH_PACKAGES="ipvsadm"
 
 # Drawn in by dependencies and of no use to a guest without a package manager.
 UNUSED='^(perl|perl-base|perl-modules-.*|libperl.*|dpkg|tar|passwd|login|adduser|debconf|libpam.*|libgdbm.*|libdb5.*|libsem.*|libsepol.*|libssl-.*|gcc-12-base|media-types|usrmerge|init-system-helpers|libsqlite3.*|install-info|sensible-utils|debianutils|python3-distutils|libpython3-stdlib) '
@@ -76,12 +77,15 @@ make_image() {
 # The exact package versions are the key, and so is this script.
 main() {
 	local kind=${1:-base} conf pkgs=$PACKAGES list out
-	[ "$kind" = base ] || pkgs="$pkgs $TRACE_PACKAGES"
+	case $kind in
+	trace) pkgs="$pkgs $TRACE_PACKAGES" ;;
+	bench) pkgs="$pkgs $BENCH_PACKAGES" ;;
+	esac
 	conf=$(apt_state bookworm bookworm-security)
 	# shellcheck disable=SC2086 # a list of words
 	list=$(apt_resolve "$conf" $pkgs | grep -vE "$UNUSED")
 	# Large, and only bpftrace's compiler links to them.
-	[ "$kind" != base ] || list=$(grep -vE '^(libicu.*|libxml2) ' <<<"$list")
+	[ "$kind" = trace ] || list=$(grep -vE '^(libicu.*|libxml2) ' <<<"$list")
 	out=$CACHE/image/$kind-$(hash_of "$list" "$VM_DIR/image.sh").cpio
 	[ -f "$out" ] || with_lock "image-$kind" make_image "$kind" "$out" "$conf" "$list"
 	echo "$out"

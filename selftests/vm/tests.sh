@@ -20,7 +20,7 @@ trap 'rm -rf "$work"' EXIT
 
 # Built in a copy, so that no product lies about in the repository.
 mkdir -p "$work/selftests" "$out/kselftest"
-(cd "$from" && find . \( -path ./vm -o -path ./mutants -o -path ./negative \) -prune -o -print |
+(cd "$from" && find . \( -path ./vm -o -path ./mutants -o -path ./negative -o -path ./bench \) -prune -o -print |
 	cpio --quiet -pdm "$work/selftests")
 for part in include tools Documentation README.md; do
 	[ ! -e "$REPO/$part" ] || cp -a "$REPO/$part" "$work/$part"

@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# bench.sh - how many instructions an answer costs: ours, and that of everything
+# else that people use for it, all in one boot.
+#
+# The guest runs under QEMU's icount, where a nanosecond is an instruction: what
+# else this machine does changes nothing, and two runs agree within one percent.
+#
+#   KERNEL            6.1 (default), 6.12 or 7.2
+#   BASELINE          a stored bench.json: say what has become slower, and fail
+#                     when something of ours did by more than 5 percent
+#   BENCH_OUT         where bench.json, bench.txt and bench.svg go (.cache/bench)
+#   BENCH_COUNT       datagrams of a timed run (20000)
+#   BENCH_CONTENDERS, BENCH_COLUMNS, BENCH_FAMILIES  see guest.sh
+
+set -eu -o pipefail
+VM_DIR=$(cd "$(dirname "$0")/../vm" && pwd -P)
+# shellcheck source=selftests/vm/lib.sh
+. "$VM_DIR/lib.sh"
+
+BENCH=$REPO/selftests/bench
+kernel=${KERNEL:-6.1}
+out=${BENCH_OUT:-$CACHE/bench}
+"$VM_DIR/deps.sh" vm bench
+"$VM_DIR/fetch.sh" "$kernel"
+mkdir -p "$out"
+work=$(mktemp -d "$CACHE/bench.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+step build "ksocket.ko, the load and the contenders"
+ko=$("$VM_DIR/build.sh" "$kernel")
+mkdir "$work/load" "$work/bin"
+cp "$BENCH"/Kbuild "$BENCH"/bench_load.c "$BENCH"/bench_floor.c "$work/load"
+"$VM_DIR/build.sh" "$kernel" "$work/load" "$work/ko" >/dev/null
+cp "$work"/ko/*.ko "$BENCH/guest.sh" "$work/bin"
+for program in bench_server bench_client; do
+	gcc-12 -O2 -Wall -Wextra -static -o "$work/bin/$program" "$BENCH/$program.c"
+done
+clang -O2 -g -target bpf -I"/usr/include/$(uname -m)-linux-gnu" \
+	-c "$BENCH/bench_bpf.c" -o "$work/bin/bench_bpf.o"
+
+options=()
+for name in BENCH_COUNT BENCH_CONTENDERS BENCH_COLUMNS BENCH_FAMILIES; do
+	[ -z "${!name:-}" ] || options+=(--env "$name=${!name}")
+done
+step boot "a guest that counts instructions"
+# Mitigations would be counted, the timer of an emulated machine as well.
+KSOCKET_ACCEL=tcg "$VM_DIR/vm.sh" "$kernel" --image bench --smp 1 --ko "$ko" \
+	--qemu '-icount shift=0,align=off,sleep=off' \
+	--append 'mitigations=off nokaslr tsc=reliable clocksource=tsc' \
+	--add "$work/bin:/usr/lib/ksocket/bench" --timeout 3000 \
+	${options[@]+"${options[@]}"} \
+	--command '/bin/bash /usr/lib/ksocket/bench/guest.sh' | tee "$work/results"
+
+python3 "$BENCH/report.py" "$work/results" "$out" "$kernel" ${BASELINE:+"$BASELINE"}

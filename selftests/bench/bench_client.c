@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bench_client - closed-loop UDP load from user space.
+ *
+ *	bench_client FROM PORT TO PORT SIZE COUNT WINDOW VERIFY [relay]
+ *
+ * For an echo, one connected socket; for a relay, whose answers come from
+ * another port, a connected one to send by and one to receive by.
+ *
+ * Keeps WINDOW datagrams on their way; with WINDOW 1 that is ping-pong. With
+ * VERIFY 1 each reply is compared byte by byte. Prints sent, received, wrong,
+ * twice and the nanoseconds from the first datagram to the last reply.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static unsigned char byte_of(unsigned int number, unsigned int i)
+{
+	return (number * 2654435761u >> 24) + i * 7;
+}
+
+static socklen_t parse(const char *host, const char *port,
+		       struct sockaddr_storage *addr)
+{
+	struct sockaddr_in6 *in6 = (void *)addr;
+	struct sockaddr_in *in = (void *)addr;
+
+	memset(addr, 0, sizeof(*addr));
+	if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(atoi(port));
+		return sizeof(*in6);
+	}
+	if (inet_pton(AF_INET, host, &in->sin_addr) != 1) {
+		fprintf(stderr, "bench_client: no address: %s\n", host);
+		exit(2);
+	}
+	in->sin_family = AF_INET;
+	in->sin_port = htons(atoi(port));
+	return sizeof(*in);
+}
+
+static void expired(int signal)
+{
+	(void)signal;
+}
+
+static long long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int size, count, window, verify, i, number;
+	unsigned int sent = 0, received = 0, wrong = 0, twice = 0;
+	struct sigaction action = { .sa_handler = expired };
+	struct sockaddr_storage addr;
+	unsigned char data[65536], *seen;
+	long long start, end;
+	socklen_t len;
+	int fd, out;
+
+	if (argc != 9 && argc != 10) {
+		fprintf(stderr,
+			"usage: bench_client FROM PORT TO PORT SIZE COUNT WINDOW VERIFY [relay]\n");
+		return 2;
+	}
+	size = atoi(argv[5]);
+	count = atoi(argv[6]);
+	window = atoi(argv[7]);
+	verify = atoi(argv[8]);
+	seen = calloc(count, 1);
+	len = parse(argv[1], argv[2], &addr);
+	fd = socket(addr.ss_family, SOCK_DGRAM, 0);
+	if (!seen || size < 8 || fd < 0 || bind(fd, (void *)&addr, len)) {
+		perror("bench_client");
+		return 2;
+	}
+	len = parse(argv[3], argv[4], &addr);
+	out = argc == 10 ? socket(addr.ss_family, SOCK_DGRAM, 0) : fd;
+	if (out < 0 || connect(out, (void *)&addr, len)) {
+		perror("bench_client: connect");
+		return 2;
+	}
+	memset(data, 0, sizeof(data));
+
+	/* A time limit for each receive would cost more than the receive. */
+	sigaction(SIGALRM, &action, NULL);
+	alarm(20);
+	start = now();
+	while (received < count) {
+		ssize_t n;
+
+		while (sent < count && sent - received < window) {
+			for (i = 0; verify && i < size; i++)
+				data[i] = byte_of(sent, i);
+			memcpy(data, &sent, sizeof(sent));
+			if (send(out, data, size, 0) < 0) {
+				perror("send");
+				return 2;
+			}
+			sent++;
+		}
+		n = recv(fd, data, sizeof(data), 0);
+		if (n < 0)
+			break;
+		received++;
+		memcpy(&number, data, sizeof(number));
+		if (n != size || number >= count) {
+			wrong++;
+			continue;
+		}
+		for (i = sizeof(number); verify && i < size; i++) {
+			if (data[i] != byte_of(number, i)) {
+				wrong++;
+				break;
+			}
+		}
+		twice += seen[number]++;
+	}
+	end = now();
+
+	printf("%u %u %u %u %lld\n", sent, received, wrong, twice, end - start);
+	return 0;
+}

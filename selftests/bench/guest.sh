@@ -1,0 +1,281 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# guest.sh - run the contenders, one after the other, in a machine of our own.
+#
+# Two namespaces joined by a veth pair: "a" asks, "b" answers. Every contender
+# answers 2,000 datagrams that are compared byte by byte before it is timed.
+# Prints for each: "result CONTENDER COLUMN FAMILY NANOSECONDS", or "bad
+# CONTENDER COLUMN FAMILY REASON". Under QEMU's icount one nanosecond is one
+# instruction.
+#
+#   BENCH_COUNT       datagrams of a timed run (default 20000)
+#   BENCH_CONTENDERS  names (default: all)
+#   BENCH_COLUMNS     names (default: all)
+#   BENCH_FAMILIES    "4 6"
+
+set -u
+B=/usr/lib/ksocket/bench
+KO=/usr/lib/ksocket/ksocket.ko
+COUNT=${BENCH_COUNT:-20000}
+FAMILIES=${BENCH_FAMILIES:-4}
+PORT=7000
+CLIENT_PORT=5000
+COLUMNS="echo64 echo1400 relay64 user-echo64 user-relay64 ping64"
+BENCH_COLUMNS=${BENCH_COLUMNS:-$COLUMNS}
+
+CONTENDERS="recvfrom recvmmsg gro uring socat
+	ipvs nft-stateless nft-dnat xdp-generic tc-bpf tc-bpf-gro floor floor-gro
+	ksocket"
+BENCH_CONTENDERS=${BENCH_CONTENDERS:-$CONTENDERS}
+
+in_a() { ip netns exec a "$@"; }
+in_b() { ip netns exec b "$@"; }
+
+network() {
+	local ns
+	ip netns add a
+	ip netns add b
+	ip -n a link add veth0 type veth peer name veth0 netns b
+	for ns in a b; do
+		ip -n $ns link set lo up
+		# Nothing but the load is to be on the wire.
+		ip netns exec $ns sh -c 'echo 0 >/proc/sys/net/ipv6/conf/veth0/accept_ra
+			echo 0 >/proc/sys/net/ipv6/conf/veth0/router_solicitations
+			echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
+			echo 0 >/proc/sys/net/ipv4/conf/veth0/rp_filter
+			echo 0 >/proc/sys/net/ipv4/conf/all/send_redirects
+			echo 0 >/proc/sys/net/ipv4/conf/veth0/send_redirects
+			echo 1 >/proc/sys/net/ipv4/ip_forward
+			echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+		ip -n $ns link set veth0 up
+	done
+	# What is translated comes back with our own address as its source.
+	in_a sh -c 'echo 1 >/proc/sys/net/ipv4/conf/all/accept_local
+		echo 1 >/proc/sys/net/ipv4/conf/veth0/accept_local'
+	ip -n a addr add 192.0.2.1/24 dev veth0
+	ip -n a addr add 192.0.2.3/24 dev veth0
+	ip -n b addr add 192.0.2.2/24 dev veth0
+	ip -n a addr add 2001:db8::1/64 dev veth0 nodad
+	ip -n a addr add 2001:db8::3/64 dev veth0 nodad
+	ip -n b addr add 2001:db8::2/64 dev veth0 nodad
+	sleep 1
+	mac_a=$(in_a cat /sys/class/net/veth0/address)
+	mac_b=$(in_b cat /sys/class/net/veth0/address)
+	# Resolving addresses is not what is measured.
+	for ns in 192.0.2.1 192.0.2.3 2001:db8::1 2001:db8::3; do
+		ip -n b neigh replace $ns lladdr "$mac_a" dev veth0 nud permanent
+	done
+	for ns in 192.0.2.2 2001:db8::2; do
+		ip -n a neigh replace $ns lladdr "$mac_b" dev veth0 nud permanent
+	done
+}
+
+# address HOST: of this family
+address() {
+	if [ "$family" = 4 ]; then echo "192.0.2.$1"; else echo "2001:db8::$1"; fi
+}
+
+# start COMMAND...: in the background in b; $server is the program itself
+start() {
+	(exec ip netns exec b "$@") &
+	server=$!
+}
+
+listening() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		[ -z "$(in_b ss -Hlun "sport = :$PORT")" ] || return 0
+		kill -0 "$server" 2>/dev/null || return 1
+		sleep 0.05
+	done
+	return 1
+}
+
+# serve_CONTENDER echo|relay: start it, or return 4 when it does not do that;
+# unserve_CONTENDER: end it
+
+serve_user() {
+	if [ "$2" = echo ]; then
+		start $B/bench_server "$1" "$(address 2)" $PORT
+	else
+		start $B/bench_server "$1" "$(address 2)" $PORT "$(address 1)" $CLIENT_PORT
+	fi
+	listening
+}
+
+unserve_user() { kill "$server" && wait "$server"; }
+
+serve_socat() {
+	local bracket
+	[ "$1" = relay ] || return 4
+	bracket=$(address 1)
+	[ "$family" = 4 ] || bracket="[$bracket]"
+	start socat -u "UDP$family-RECV:$PORT" "UDP$family-SENDTO:$bracket:$CLIENT_PORT"
+	listening
+}
+
+serve_ipvs() {
+	local at to
+	[ "$1" = relay ] || return 4
+	at=$(address 2) to=$(address 3)
+	modprobe -q ip_vs || {
+		echo "no module ip_vs"
+		return 4
+	}
+	[ "$family" = 4 ] || { at="[$at]" to="[$to]"; }
+	in_b ipvsadm -A -u "$at:$PORT" -s rr && in_b ipvsadm -a -u "$at:$PORT" -r "$to:$CLIENT_PORT" -m
+}
+unserve_ipvs() { in_b ipvsadm -C; }
+
+nft_ip() { if [ "$family" = 4 ]; then echo ip; else echo ip6; fi; }
+
+serve_nft_stateless() {
+	[ "$1" = relay ] || return 4
+	in_b nft -f - <<-END
+		table $(nft_ip) bench {
+			chain pre {
+				type filter hook prerouting priority raw;
+				udp dport $PORT $(nft_ip) daddr set $(address 3) udp dport set $CLIENT_PORT notrack
+			}
+		}
+	END
+}
+unserve_nft() { in_b nft flush ruleset; }
+
+serve_nft_dnat() {
+	[ "$1" = relay ] || return 4
+	in_b nft -f - <<-END
+		table $(nft_ip) bench {
+			chain pre {
+				type nat hook prerouting priority dstnat;
+				udp dport $PORT dnat to $(if [ "$family" = 4 ]; then
+					echo "192.0.2.3:$CLIENT_PORT"; else echo "[2001:db8::3]:$CLIENT_PORT"; fi)
+			}
+		}
+	END
+}
+
+serve_xdp_generic() {
+	[ "$1" = echo ] || return 4
+	in_b ip link set dev veth0 xdpgeneric obj $B/bench_bpf.o sec xdp
+}
+unserve_xdp_generic() { in_b ip link set dev veth0 xdpgeneric off; }
+
+serve_tc_bpf() {
+	[ "$1" = echo ] || return 4
+	in_b tc qdisc add dev veth0 clsact &&
+		in_b tc filter add dev veth0 ingress bpf direct-action obj $B/bench_bpf.o sec tc
+}
+unserve_tc_bpf() { in_b tc qdisc del dev veth0 clsact; }
+
+serve_floor() {
+	[ "$1" = echo ] || return 4
+	in_b insmod $B/bench_floor.ko port=$PORT
+}
+unserve_floor() { rmmod bench_floor; }
+
+serve_ksocket() {
+	in_b insmod $KO "mode=$1" "listen_addr=$(address 2)" listen_port=$PORT \
+		"reply_addr=$(address 1)" reply_port=$CLIENT_PORT rcvbuf=4194304 "${@:2}"
+}
+unserve_ksocket() { rmmod ksocket; }
+
+# gro on|off: a veth collects bursts only for a peer that could not have made
+# them itself.
+gro() {
+	local tso=off
+	[ "$1" = on ] || tso=on
+	in_a ethtool -K veth0 tso $tso >/dev/null 2>&1
+	in_b ethtool -K veth0 gro "$1" >/dev/null
+}
+
+# serve CONTENDER echo|relay, unserve CONTENDER
+serve() {
+	case $1 in
+	recvfrom | recvmmsg | uring) serve_user "$1" "$2" ;;
+	gro) gro on && serve_user gro "$2" ;;
+	tc-bpf-gro) gro on && serve_tc_bpf "$2" ;;
+	floor-gro) gro on && serve_floor "$2" ;;
+	ksocket) serve_ksocket "$2" ;;
+	*) "serve_${1//-/_}" "$2" ;;
+	esac
+}
+
+unserve() {
+	case $1 in
+	recvfrom | recvmmsg | uring | gro | socat) unserve_user ;;
+	nft-*) unserve_nft ;;
+	tc-bpf-gro) unserve_tc_bpf ;;
+	floor-gro) unserve_floor ;;
+	*) "unserve_${1//-/_}" ;;
+	esac >/dev/null 2>&1
+	case $1 in gro | *-gro) gro off ;; esac
+}
+
+param() { cat "/sys/module/bench_load/parameters/$1"; }
+
+# load COLUMN COUNT VERIFY: one run; sets received, wrong, twice and ns
+load() {
+	local size=${1//[a-z-]/} window=32 from relay=''
+	from=$(address 1)
+	if [[ $1 == user-relay* ]]; then
+		# Who translates addresses sends on to another one of ours.
+		relay=relay from=::
+		[ "$family" != 4 ] || from=0.0.0.0
+	fi
+	case $1 in
+	user-* | ping*)
+		[[ $1 != ping* ]] || window=1
+		read -r _ received wrong twice ns < <(in_a $B/bench_client "$from" \
+			$CLIENT_PORT "$(address 2)" $PORT "$size" "$2" $window "$3" $relay)
+		;;
+	*)
+		in_a insmod $B/bench_load.ko mac="$mac_b" from="$(address 1)" to="$(address 2)" \
+			sport=$CLIENT_PORT rport=$CLIENT_PORT dport=$PORT size="$size" count="$2" \
+			window=$window verify="$3" || return
+		received=$(param received) wrong=$(param wrong)
+		twice=$(param twice) ns=$(param ns)
+		rmmod bench_load
+		;;
+	esac
+}
+
+# measure CONTENDER COLUMN
+measure() {
+	local mode=echo count=$COUNT status=0
+	received=0 wrong=0 twice=0 ns=0
+	case $2 in *relay*) mode=relay ;; esac
+	serve "$1" $mode >/tmp/serve.log 2>&1 || status=$?
+	if [ $status != 0 ]; then
+		# Without a word it is not meant for this column.
+		if [ $status != 4 ]; then
+			echo "bad $1 $2 $family does not start: $(tail -n 1 /tmp/serve.log)"
+		elif [ -s /tmp/serve.log ]; then
+			echo "skip $1 $2 $family $(tail -n 1 /tmp/serve.log)"
+		fi
+		unserve "$1"
+		return
+	fi
+	load "$2" 2000 1
+	if [ "$received $wrong $twice" != "2000 0 0" ]; then
+		echo "bad $1 $2 $family of 2000 replies $received came, $wrong wrong, $twice twice"
+	else
+		load "$2" "$count" 0
+		if [ "$received $wrong" != "$count 0" ]; then
+			echo "bad $1 $2 $family of $count replies $received came, $wrong wrong"
+		else
+			echo "result $1 $2 $family $((ns / count))"
+		fi
+	fi
+	unserve "$1"
+}
+
+network
+for family in $FAMILIES; do
+	for contender in $BENCH_CONTENDERS; do
+		for column in $BENCH_COLUMNS; do
+			measure "$contender" "$column"
+		done
+	done
+done
