@@ -357,11 +357,13 @@ static int ksocket_udp_recv(struct ksocket_worker *worker,
 	/* MSG_TRUNC: the length that came, not the length that fitted. */
 	len = kernel_recvmsg(worker->listen, &msg, &vec, 1, vec.iov_len,
 			     MSG_DONTWAIT | MSG_TRUNC);
-	/* "ss -K" has unbound the socket from its device. */
-	if (len == -ECONNABORTED && cfg->ifindex)
-		sock_bindtoindex(worker->listen->sk, cfg->ifindex, true);
-	if (len < 0)
+	if (len < 0) {
+		/* "ss -K" has unbound the socket from its device. */
+		if (len == -ECONNABORTED && cfg->ifindex)
+			sock_bindtoindex(worker->listen->sk, cfg->ifindex,
+					 true);
 		return len;
+	}
 
 	dgram->data = worker->buffer;
 	dgram->len = len;
@@ -421,8 +423,9 @@ static int ksocket_udp_send_receiver(struct ksocket_worker *worker,
 	if (err == -EDESTADDRREQ) {
 		err = ksocket_udp_connect(worker, worker->reply);
 		sock_error(worker->reply->sk);
-		if (!err)
-			err = ksocket_udp_send(worker->reply, &msg, dgram);
+		if (err)
+			return err;
+		err = ksocket_udp_send(worker->reply, &msg, dgram);
 	}
 	/*
 	 * A connected socket reports the ICMP error of an earlier datagram on
