@@ -23,7 +23,6 @@ BENCH=$REPO/selftests/bench
 kernel=${KERNEL:-6.1}
 out=${BENCH_OUT:-$CACHE/bench}
 "$VM_DIR/deps.sh" vm bench
-"$VM_DIR/fetch.sh" "$kernel"
 mkdir -p "$out"
 work=$(mktemp -d "$CACHE/bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -31,7 +30,7 @@ trap 'rm -rf "$work"' EXIT
 step build "ksocket.ko, the load and the contenders"
 ko=$("$VM_DIR/build.sh" "$kernel")
 mkdir "$work/load" "$work/bin"
-cp "$BENCH"/Kbuild "$BENCH"/bench_load.c "$BENCH"/bench_floor.c "$work/load"
+cp "$BENCH"/Kbuild "$BENCH"/bench_payload.h "$BENCH"/bench_load.c "$BENCH"/bench_floor.c "$work/load"
 "$VM_DIR/build.sh" "$kernel" "$work/load" "$work/ko" >/dev/null
 cp "$work"/ko/*.ko "$BENCH/guest.sh" "$work/bin"
 for program in bench_server bench_client; do

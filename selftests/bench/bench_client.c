@@ -12,40 +12,12 @@
  * twice and the nanoseconds from the first datagram to the last reply.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-static unsigned char byte_of(unsigned int number, unsigned int i)
-{
-	return (number * 2654435761u >> 24) + i * 7;
-}
-
-static socklen_t parse(const char *host, const char *port,
-		       struct sockaddr_storage *addr)
-{
-	struct sockaddr_in6 *in6 = (void *)addr;
-	struct sockaddr_in *in = (void *)addr;
-
-	memset(addr, 0, sizeof(*addr));
-	if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(atoi(port));
-		return sizeof(*in6);
-	}
-	if (inet_pton(AF_INET, host, &in->sin_addr) != 1) {
-		fprintf(stderr, "bench_client: no address: %s\n", host);
-		exit(2);
-	}
-	in->sin_family = AF_INET;
-	in->sin_port = htons(atoi(port));
-	return sizeof(*in);
-}
+#include "bench.h"
+#include "bench_payload.h"
 
 static void expired(int signal)
 {
@@ -81,13 +53,13 @@ int main(int argc, char **argv)
 	window = atoi(argv[7]);
 	verify = atoi(argv[8]);
 	seen = calloc(count, 1);
-	len = parse(argv[1], argv[2], &addr);
+	len = bench_parse(argv[1], argv[2], &addr);
 	fd = socket(addr.ss_family, SOCK_DGRAM, 0);
 	if (!seen || size < 8 || fd < 0 || bind(fd, (void *)&addr, len)) {
 		perror("bench_client");
 		return 2;
 	}
-	len = parse(argv[3], argv[4], &addr);
+	len = bench_parse(argv[3], argv[4], &addr);
 	out = argc == 10 ? socket(addr.ss_family, SOCK_DGRAM, 0) : fd;
 	if (out < 0 || connect(out, (void *)&addr, len)) {
 		perror("bench_client: connect");
@@ -104,7 +76,7 @@ int main(int argc, char **argv)
 
 		while (sent < count && sent - received < window) {
 			for (i = 0; verify && i < size; i++)
-				data[i] = byte_of(sent, i);
+				data[i] = bench_byte(sent, i);
 			memcpy(data, &sent, sizeof(sent));
 			if (send(out, data, size, 0) < 0) {
 				perror("send");
@@ -122,7 +94,7 @@ int main(int argc, char **argv)
 			continue;
 		}
 		for (i = sizeof(number); verify && i < size; i++) {
-			if (data[i] != byte_of(number, i)) {
+			if (data[i] != bench_byte(number, i)) {
 				wrong++;
 				break;
 			}

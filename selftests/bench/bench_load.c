@@ -32,6 +32,8 @@
 #include <net/net_namespace.h>
 #include <net/udp.h>
 
+#include "bench_payload.h"
+
 #define LOAD_SIZE_MIN	8	/* the number of the datagram */
 
 static char *dev = "veth0";
@@ -48,13 +50,10 @@ module_param(to, charp, 0444);
 MODULE_PARM_DESC(to, "the server's address");
 static ushort sport = 5000;
 module_param(sport, ushort, 0444);
-MODULE_PARM_DESC(sport, "source port");
+MODULE_PARM_DESC(sport, "source port, which the replies come to");
 static ushort dport = 7000;
 module_param(dport, ushort, 0444);
 MODULE_PARM_DESC(dport, "the server's port");
-static ushort rport = 5000;
-module_param(rport, ushort, 0444);
-MODULE_PARM_DESC(rport, "port that the replies come to");
 static uint size = 64;
 module_param(size, uint, 0444);
 MODULE_PARM_DESC(size, "payload bytes, 8 to 1472");
@@ -67,12 +66,8 @@ MODULE_PARM_DESC(window, "datagrams on their way at a time");
 static bool verify;
 module_param(verify, bool, 0444);
 MODULE_PARM_DESC(verify, "compare each reply byte by byte");
-static bool partial = true;
-module_param(partial, bool, 0444);
-MODULE_PARM_DESC(partial, "leave the checksum to the device, as a socket does");
 
 static uint sent;
-module_param(sent, uint, 0444);
 static uint received;
 module_param(received, uint, 0444);
 static uint wrong;
@@ -91,11 +86,6 @@ static struct in6_addr load_from6, load_to6;
 static unsigned long *load_seen;
 static DECLARE_COMPLETION(load_done);
 static u64 load_started;
-
-static u8 load_byte(u32 number, unsigned int i)
-{
-	return (number * 2654435761u >> 24) + i * 7;
-}
 
 static void load_headers4(struct sk_buff *skb, unsigned int len)
 {
@@ -132,23 +122,16 @@ static void load_headers6(struct sk_buff *skb, unsigned int len)
 	skb->protocol = htons(ETH_P_IPV6);
 }
 
+/* Left to the device, as a socket does. */
 static void load_checksum(struct sk_buff *skb, struct udphdr *udp,
 			  unsigned int len)
 {
-	__wsum sum = 0;
-
-	if (partial) {
-		skb->ip_summed = CHECKSUM_PARTIAL;
-		skb->csum_start = skb_transport_header(skb) - skb->head;
-		skb->csum_offset = offsetof(struct udphdr, check);
-	} else {
-		sum = csum_partial(udp, len, 0);
-	}
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_transport_header(skb) - skb->head;
+	skb->csum_offset = offsetof(struct udphdr, check);
 	udp->check = load_v6 ?
-		csum_ipv6_magic(&load_from6, &load_to6, len, IPPROTO_UDP, sum) :
-		csum_tcpudp_magic(load_from4, load_to4, len, IPPROTO_UDP, sum);
-	if (partial)
-		udp->check = ~udp->check;
+		~csum_ipv6_magic(&load_from6, &load_to6, len, IPPROTO_UDP, 0) :
+		~csum_tcpudp_magic(load_from4, load_to4, len, IPPROTO_UDP, 0);
 }
 
 static void load_send(void)
@@ -168,7 +151,7 @@ static void load_send(void)
 	data = skb_put(skb, size);
 	if (verify) {
 		for (i = 0; i < size; i++)
-			data[i] = load_byte(sent, i);
+			data[i] = bench_byte(sent, i);
 	} else {
 		memset(data, 0, 8);
 	}
@@ -225,7 +208,7 @@ static bool load_is_reply(const struct sk_buff *skb, unsigned int *offset)
 	udp = skb_header_pointer(skb, *offset, sizeof(space), &space);
 	*offset += sizeof(*udp);
 
-	return udp && udp->dest == htons(rport);
+	return udp && udp->dest == htons(sport);
 }
 
 static void load_compare(const struct sk_buff *skb, unsigned int offset,
@@ -245,7 +228,7 @@ static void load_compare(const struct sk_buff *skb, unsigned int offset,
 		return;
 	}
 	for (i = sizeof(number); i < size; i++) {
-		if (data[i] != load_byte(number, i)) {
+		if (data[i] != bench_byte(number, i)) {
 			wrong++;
 			return;
 		}
@@ -293,7 +276,8 @@ static rx_handler_result_t load_handle(struct sk_buff **pskb)
 	return RX_HANDLER_CONSUMED;
 }
 
-static int load_run(void)
+/* What is missing at the end shows in the numbers. */
+static void load_run(void)
 {
 	uint before;
 	uint i;
@@ -307,10 +291,8 @@ static int load_run(void)
 	do {
 		before = received;
 		if (wait_for_completion_timeout(&load_done, 2 * HZ))
-			return 0;
+			return;
 	} while (received != before);
-
-	return -ETIMEDOUT;
 }
 
 static int load_addresses(void)
@@ -351,7 +333,6 @@ static int __init load_init(void)
 	if (err)
 		goto err_put;
 
-	/* What is missing shows in the numbers. */
 	load_run();
 
 	rtnl_lock();

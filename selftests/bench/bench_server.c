@@ -11,19 +11,16 @@
  * killed; exits with 4 where the kernel lacks what KIND needs.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/io_uring.h>
 #include <linux/udp.h>
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "bench.h"
 
 #define BATCH		32
 #define DATAGRAM_MAX	2048
@@ -40,25 +37,6 @@ static void die(const char *what)
 	perror(what);
 	exit(errno == EINVAL || errno == EPERM || errno == ENOPROTOOPT ?
 	     SKIP : 1);
-}
-
-static socklen_t parse(const char *host, const char *port,
-		       struct sockaddr_storage *addr)
-{
-	struct sockaddr_in6 *in6 = (void *)addr;
-	struct sockaddr_in *in = (void *)addr;
-
-	memset(addr, 0, sizeof(*addr));
-	if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(atoi(port));
-		return sizeof(*in6);
-	}
-	if (inet_pton(AF_INET, host, &in->sin_addr) != 1)
-		die(host);
-	in->sin_family = AF_INET;
-	in->sin_port = htons(atoi(port));
-	return sizeof(*in);
 }
 
 static void serve_recvfrom(void)
@@ -368,7 +346,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: bench_server KIND ADDRESS PORT [RECEIVER PORT]\n");
 		return 2;
 	}
-	len = parse(argv[2], argv[3], &addr);
+	len = bench_parse(argv[2], argv[3], &addr);
 	in_fd = socket(addr.ss_family, SOCK_DGRAM, 0);
 	setsockopt(in_fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	if (in_fd < 0 || bind(in_fd, (void *)&addr, len))
@@ -376,7 +354,7 @@ int main(int argc, char **argv)
 	out_fd = in_fd;
 	relay = argc == 6;
 	if (relay) {
-		len = parse(argv[4], argv[5], &addr);
+		len = bench_parse(argv[4], argv[5], &addr);
 		out_fd = socket(addr.ss_family, SOCK_DGRAM, 0);
 		if (out_fd < 0 || connect(out_fd, (void *)&addr, len))
 			die("connect");

@@ -130,30 +130,31 @@ unserve_ipvs() { in_b ipvsadm -C; }
 
 nft_ip() { if [ "$family" = 4 ]; then echo ip; else echo ip6; fi; }
 
-serve_nft_stateless() {
-	[ "$1" = relay ] || return 4
+# nft_prerouting HOOK RULE: what comes to our port, before it is routed
+nft_prerouting() {
 	in_b nft -f - <<-END
 		table $(nft_ip) bench {
 			chain pre {
-				type filter hook prerouting priority raw;
-				udp dport $PORT $(nft_ip) daddr set $(address 3) udp dport set $CLIENT_PORT notrack
+				type $1;
+				udp dport $PORT $2
 			}
 		}
 	END
 }
 unserve_nft() { in_b nft flush ruleset; }
 
-serve_nft_dnat() {
+serve_nft_stateless() {
 	[ "$1" = relay ] || return 4
-	in_b nft -f - <<-END
-		table $(nft_ip) bench {
-			chain pre {
-				type nat hook prerouting priority dstnat;
-				udp dport $PORT dnat to $(if [ "$family" = 4 ]; then
-					echo "192.0.2.3:$CLIENT_PORT"; else echo "[2001:db8::3]:$CLIENT_PORT"; fi)
-			}
-		}
-	END
+	nft_prerouting 'filter hook prerouting priority raw' \
+		"$(nft_ip) daddr set $(address 3) udp dport set $CLIENT_PORT notrack"
+}
+
+serve_nft_dnat() {
+	local to
+	[ "$1" = relay ] || return 4
+	to=$(address 3)
+	[ "$family" = 4 ] || to="[$to]"
+	nft_prerouting 'nat hook prerouting priority dstnat' "dnat to $to:$CLIENT_PORT"
 }
 
 serve_xdp_generic() {
@@ -232,7 +233,7 @@ load() {
 		;;
 	*)
 		in_a insmod $B/bench_load.ko mac="$mac_b" from="$(address 1)" to="$(address 2)" \
-			sport=$CLIENT_PORT rport=$CLIENT_PORT dport=$PORT size="$size" count="$2" \
+			sport=$CLIENT_PORT dport=$PORT size="$size" count="$2" \
 			window=$window verify="$3" || return
 		received=$(param received) wrong=$(param wrong)
 		twice=$(param twice) ns=$(param ns)
