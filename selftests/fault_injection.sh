@@ -13,6 +13,7 @@
 
 PORT=7000
 FAULTS=/sys/kernel/debug
+FAULT_TIMES=1000000 # more than any test injects
 
 _can_fault() {
 	if ! [ -e /proc/self/fail-nth ] || ! [ -d $FAULTS/failslab ]; then
@@ -91,7 +92,7 @@ walk_threads() {
 
 # injected FAULT: how often it has failed something since _starve
 injected() {
-	echo $((1000000 - $(cat "$FAULTS/$1/times")))
+	echo $((FAULT_TIMES - $(cat "$FAULTS/$1/times")))
 }
 
 # _starve MODE SIZE FAULT KEY=VALUE...: every few allocations of the threads fail
@@ -102,7 +103,7 @@ _starve() {
 		echo 1 >"/proc/$pid/make-it-fail"
 	done
 	_reset
-	set_fault "$3" times=1000000 task-filter=Y "${@:4}"
+	set_fault "$3" times=$FAULT_TIMES task-filter=Y "${@:4}"
 	"$KSOCKET_TESTS/udp_flood" -c 1000 -p 8 -s "$2" 127.0.0.1 $PORT
 	wait_for 60 counter_is rx_packets 1000
 	count=$(injected "$3")

@@ -199,31 +199,39 @@ signals() {
 	nothing_left $PORT
 }
 
+# bound NETNS, connected NETNS: as ss shows the service's sockets
+_bound() {
+	in_ns "$1" ss -Hlun "sport = :$PORT" | awk '{ print $4 }'
+}
+
+_connected() {
+	in_ns "$1" ss -Hun 'dport = :7001' | awk '{ print $3, $4, $5 }'
+}
+
 # ss -K breaks the connection of others' sockets and unbinds them from their
 # device, as an administrator may. The service mends both.
 sockets_killed() {
-	local before bound
+	local before
 	ns_pair a b
 	load_in a mode=echo listen_addr=0.0.0.0 "listen_port=$PORT" device=veth0
-	bound=$(in_ns a ss -Hlun "sport = :$PORT" | awk '{ print $4 }')
-	assert_eq "bound to" "$bound" "0.0.0.0%veth0:$PORT"
+	assert_eq "bound to" "$(_bound a)" "0.0.0.0%veth0:$PORT"
 	in_ns a ss -K -u -a "sport = :$PORT" >/dev/null
 	sleep 1
 	[ "$(counter recv_errors a)" != 0 ] || skip "no CONFIG_INET_DIAG_DESTROY"
 	in_ns b "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a 192.0.2.1 $PORT
-	assert_eq "bound to" "$(in_ns a ss -Hlun "sport = :$PORT" | awk '{ print $4 }')" "$bound"
+	assert_eq "bound to" "$(_bound a)" "0.0.0.0%veth0:$PORT"
 	balanced a
 	rmmod ksocket
 
 	receiver "$TMP/got" 7001 4 a
 	load_in b mode=relay "listen_port=$PORT" reply_addr=192.0.2.1 reply_port=7001
-	before=$(in_ns b ss -Hun 'dport = :7001' | awk '{ print $3, $4, $5 }')
+	before=$(_connected b)
 	in_ns b ss -K -u 'dport = :7001' >/dev/null
-	assert_eq "connected" "$(in_ns b ss -Hun 'dport = :7001')" ""
+	assert_eq "connected" "$(_connected b)" ""
 	tell "UDP4:127.0.0.1:$PORT" "one " b
 	tell "UDP4:127.0.0.1:$PORT" two b
 	wait_for 20 file_is "$TMP/got" "one two"
-	assert_eq "connected" "$(in_ns b ss -Hun 'dport = :7001' | awk '{ print $3, $4, $5 }')" "$before"
+	assert_eq "connected" "$(_connected b)" "$before"
 	assert_tx 2 b
 	balanced b
 	rmmod ksocket

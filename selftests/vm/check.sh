@@ -73,14 +73,14 @@ builder_end() {
 }
 
 tests_on() {
-	local kernel=$1 label=$2 tests=$3 timeout=1200
+	local kernel=$1 label=$2 tests=$3 timeout=1200 pair_options=()
 	shift 3
 	[ "$kernel" != debug ] || timeout=3000
+	pair_options "$kernel" || return
 	# shellcheck disable=SC2086 # options are words
 	LABEL=$label OUT=$logs/$(basename "$tests") "$VM_DIR/run-tests.sh" "$kernel" "$tests" "$1" \
 		--timeout "${VM_TIMEOUT:-$timeout}" ${KSOCKET_SOAK:+--env KSOCKET_SOAK=1} ${special:-} \
-		--add "$("$VM_DIR/pair.sh" "$kernel"):/usr/lib/ksocket/pair.ko" \
-		--env KSOCKET_PAIR_KO=/usr/lib/ksocket/pair.ko
+		"${pair_options[@]}"
 }
 
 # tests_guest KERNEL NAME [PROGRAM...] - one guest that runs these programs.

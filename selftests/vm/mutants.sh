@@ -38,7 +38,7 @@ source_copy() {
 }
 
 mutant() {
-	local patch=$1 name expect only function kernel start=$SECONDS ko pair='' sum verdict
+	local patch=$1 name expect only function kernel start=$SECONDS ko sum verdict pair_options=()
 	name=$(basename "$patch" .patch)
 	read -r expect only < <(head_field "$patch" Expect) || true
 	kernel=$(head_field "$patch" Kernel)
@@ -71,15 +71,15 @@ mutant() {
 	fi
 	if [ "$expect" = loop.sh ]; then
 		# Its two services have the fault too.
-		pair=$("$VM_DIR/pair.sh" "$kernel" "$work/src" 2>"$work/log") || {
+		pair_options "$kernel" "$work/src" 2>"$work/log" || {
 			survived "$name" "does not build with two services"
 			return 0
 		}
-		pair="--add $pair:/usr/lib/ksocket/pair.ko --env KSOCKET_PAIR_KO=/usr/lib/ksocket/pair.ko"
 	fi
-	# shellcheck disable=SC2046,SC2086 # options are words
+	# shellcheck disable=SC2046 # options are words
 	if LABEL=$name OUT=$work/vm "$VM_DIR/run-tests.sh" "$kernel" "$work/tests" "$work/sum" \
-		--ko "$ko" --timeout 400 --env KSOCKET_ONLY="$only" $pair $(special_options "$(sed -n 's/^ksocket://p' "$work/tests/kselftest-list.txt")") >"$work/log" 2>&1; then
+		--ko "$ko" --timeout 400 --env KSOCKET_ONLY="$only" ${pair_options[@]+"${pair_options[@]}"} \
+		$(special_options "$(sed -n 's/^ksocket://p' "$work/tests/kselftest-list.txt")") >"$work/log" 2>&1; then
 		survived "$name" "$expect${only:+ $only} on $kernel did not notice ($((SECONDS - start)) s)"
 		return 0
 	fi
