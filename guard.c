@@ -72,24 +72,23 @@ static bool ksocket_guard_matches(struct net *net,
 	       bound->in6.sin6_scope_id == addr->in6.sin6_scope_id;
 }
 
-static struct hlist_head *ksocket_guard_bucket(const struct net *net,
+static struct hlist_head *ksocket_guard_bucket(struct ksocket_net *kn,
 					       const union ksocket_addr *addr)
 {
-	u32 slot = hash_32(ksocket_addr_port(addr), KSOCKET_ENDPOINT_BITS);
-
-	return &ksocket_net(net)->endpoints[slot];
+	return &kn->endpoints[hash_32(ksocket_addr_port(addr),
+				      KSOCKET_ENDPOINT_BITS)];
 }
 
-static bool ksocket_guard_is_loop(struct net *net,
+static bool ksocket_guard_is_ours(const struct ksocket_service *svc,
 				  const struct ksocket_datagram *dgram)
 {
+	struct hlist_head *bucket = ksocket_guard_bucket(svc->kn, &dgram->from);
 	const struct ksocket_endpoint *end;
 	bool found = false;
 
 	rcu_read_lock();
-	hlist_for_each_entry_rcu(end, ksocket_guard_bucket(net, &dgram->from),
-				 node) {
-		found = ksocket_guard_matches(net, &end->addr, &dgram->from,
+	hlist_for_each_entry_rcu(end, bucket, node) {
+		found = ksocket_guard_matches(svc->net, &end->addr, &dgram->from,
 					      dgram->ifindex);
 		if (found)
 			break;
@@ -99,18 +98,20 @@ static bool ksocket_guard_is_loop(struct net *net,
 	return found;
 }
 
-/* IPv6 itself drops a multicast source before any socket sees it. */
-static enum ksocket_drop
-ksocket_guard_source(struct net *net, const struct ksocket_datagram *dgram)
+/* Hardly ever is this more than a look at an empty list. */
+static inline bool ksocket_guard_is_loop(const struct ksocket_service *svc,
+					 const struct ksocket_datagram *dgram)
 {
-	if (ksocket_guard_is_any(&dgram->from))
-		return KSOCKET_DROP_SRC_UNSPECIFIED;
+	return unlikely(!hlist_empty(ksocket_guard_bucket(svc->kn,
+							  &dgram->from))) &&
+	       ksocket_guard_is_ours(svc, dgram);
+}
 
-	if (dgram->from.sa.sa_family == AF_INET6)
-		return ipv6_addr_is_multicast(&dgram->from.in6.sin6_addr) ?
-		       KSOCKET_DROP_SRC_MULTICAST : KSOCKET_DROP_NONE;
-
-	switch (ksocket_guard_type4(net, dgram->from.in.sin_addr.s_addr,
+static enum ksocket_drop
+ksocket_guard_source4(const struct ksocket_service *svc,
+		      const struct ksocket_datagram *dgram)
+{
+	switch (ksocket_guard_type4(svc->net, dgram->from.in.sin_addr.s_addr,
 				    dgram->ifindex)) {
 	case RTN_MULTICAST:
 		return KSOCKET_DROP_SRC_MULTICAST;
@@ -119,6 +120,21 @@ ksocket_guard_source(struct net *net, const struct ksocket_datagram *dgram)
 	default:
 		return KSOCKET_DROP_NONE;
 	}
+}
+
+/* IPv6 itself drops a multicast source before any socket sees it. */
+static enum ksocket_drop
+ksocket_guard_source(const struct ksocket_service *svc,
+		     const struct ksocket_datagram *dgram)
+{
+	if (ksocket_guard_is_any(&dgram->from))
+		return KSOCKET_DROP_SRC_UNSPECIFIED;
+
+	if (dgram->from.sa.sa_family == AF_INET)
+		return ksocket_guard_source4(svc, dgram);
+
+	return ipv6_addr_is_multicast(&dgram->from.in6.sin6_addr) ?
+	       KSOCKET_DROP_SRC_MULTICAST : KSOCKET_DROP_NONE;
 }
 
 static bool ksocket_guard_is_multicast(const union ksocket_addr *addr)
@@ -146,35 +162,22 @@ ksocket_guard_echo_port(const struct ksocket_config *cfg, u16 port)
 	return KSOCKET_DROP_NONE;
 }
 
-/**
- * ksocket_guard_check() - may this datagram be answered?
- * @worker: the worker that took it
- * @dgram: the datagram
- *
- * Return: %KSOCKET_DROP_NONE or the reason against it.
- */
-enum ksocket_drop ksocket_guard_check(const struct ksocket_worker *worker,
-				      const struct ksocket_datagram *dgram)
+/* May this sender be answered, whatever it has sent? */
+static enum ksocket_drop
+ksocket_guard_sender(const struct ksocket_service *svc,
+		     const struct ksocket_datagram *dgram)
 {
-	const struct ksocket_service *svc = worker->svc;
 	u16 port = ksocket_addr_port(&dgram->from);
 	enum ksocket_drop reason;
 
-	if (dgram->truncated)
-		return KSOCKET_DROP_TRUNCATED;
-
-	if (!dgram->to_host)
-		return ksocket_guard_is_multicast(&dgram->to) ?
-		       KSOCKET_DROP_DST_MULTICAST : KSOCKET_DROP_DST_BROADCAST;
-
-	reason = ksocket_guard_source(svc->net, dgram);
+	reason = ksocket_guard_source(svc, dgram);
 	if (reason != KSOCKET_DROP_NONE)
 		return reason;
 
 	if (!port)
 		return KSOCKET_DROP_SRC_PORT_ZERO;
 
-	if (ksocket_guard_is_loop(svc->net, dgram))
+	if (ksocket_guard_is_loop(svc, dgram))
 		return KSOCKET_DROP_LOOP;
 
 	if (svc->cfg.mode == &ksocket_echo)
@@ -183,9 +186,82 @@ enum ksocket_drop ksocket_guard_check(const struct ksocket_worker *worker,
 	return KSOCKET_DROP_NONE;
 }
 
+static inline bool ksocket_guard_same(const union ksocket_addr *a,
+				      const union ksocket_addr *b)
+{
+	/* Family, port, and the address if it is an IPv4 one. */
+	if (memcmp(a, b, offsetofend(struct sockaddr_in, sin_addr)))
+		return false;
+
+	return a->sa.sa_family == AF_INET ||
+	       (ipv6_addr_equal(&a->in6.sin6_addr, &b->in6.sin6_addr) &&
+		a->in6.sin6_scope_id == b->in6.sin6_scope_id);
+}
+
+static struct ksocket_flow *ksocket_guard_flow(struct ksocket_worker *worker,
+					       const union ksocket_addr *from)
+{
+	u32 key = (__force u32)from->in.sin_port;
+
+	if (from->sa.sa_family == AF_INET)
+		key ^= (__force u32)from->in.sin_addr.s_addr;
+	else
+		key ^= (__force u32)from->in6.sin6_addr.s6_addr32[3];
+
+	return &worker->flows[hash_32(key, KSOCKET_FLOW_BITS)];
+}
+
+/**
+ * ksocket_guard_check() - may this datagram be answered?
+ * @worker: the worker that took it; its lock is held
+ * @dgram: the datagram; its flow is known afterwards
+ *
+ * Of a sender that was answered before only that is looked at which may have
+ * changed.
+ *
+ * Return: %KSOCKET_DROP_NONE or the reason against it.
+ */
+enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
+				      struct ksocket_datagram *dgram)
+{
+	const struct ksocket_service *svc = worker->svc;
+	struct ksocket_flow *flow;
+	enum ksocket_drop reason;
+	int genid;
+
+	if (unlikely(dgram->truncated))
+		return KSOCKET_DROP_TRUNCATED;
+
+	if (unlikely(!dgram->to_host))
+		return ksocket_guard_is_multicast(&dgram->to) ?
+		       KSOCKET_DROP_DST_MULTICAST : KSOCKET_DROP_DST_BROADCAST;
+
+	/* Before the look at the routing tables that it stands for. */
+	genid = rt_genid_ipv4(svc->net);
+	flow = ksocket_guard_flow(worker, &dgram->from);
+	dgram->flow = flow;
+	if (likely(flow->genid == genid && flow->ifindex == dgram->ifindex &&
+		   ksocket_guard_same(&flow->from, &dgram->from) &&
+		   ksocket_guard_same(&flow->to, &dgram->to)))
+		return ksocket_guard_is_loop(svc, dgram) ?
+		       KSOCKET_DROP_LOOP : KSOCKET_DROP_NONE;
+
+	reason = ksocket_guard_sender(svc, dgram);
+	if (reason != KSOCKET_DROP_NONE)
+		return reason;
+
+	dst_release(flow->dst);
+	flow->dst = NULL;
+	flow->from = dgram->from;
+	flow->to = dgram->to;
+	flow->ifindex = dgram->ifindex;
+	flow->genid = genid;
+	return KSOCKET_DROP_NONE;
+}
+
 static void ksocket_guard_add(struct net *net, struct ksocket_endpoint *end)
 {
-	hlist_add_head_rcu(&end->node, ksocket_guard_bucket(net, &end->addr));
+	hlist_add_head_rcu(&end->node, ksocket_guard_bucket(ksocket_net(net), &end->addr));
 }
 
 /**
@@ -265,13 +341,13 @@ int ksocket_guard_config(struct net *net, const struct ksocket_config *cfg,
 	/* Nothing of IPv6 may be asked where ipv6.disable=1 left it out. */
 	if (!ipv6_mod_enabled() &&
 	    (cfg->listen.sa.sa_family == AF_INET6 ||
-	     (cfg->mode->has_receiver && cfg->reply.sa.sa_family == AF_INET6)))
+	     (ksocket_has_receiver(cfg) && cfg->reply.sa.sa_family == AF_INET6)))
 		return ksocket_report(rep, -EAFNOSUPPORT,
 				      "an IPv6 address was given, but IPv6 is not available here");
 
 	err = ksocket_guard_unicast(net, "listen_addr", &cfg->listen,
 				    cfg->ifindex, rep);
-	if (err || !cfg->mode->has_receiver)
+	if (err || !ksocket_has_receiver(cfg))
 		return err;
 
 	err = ksocket_guard_unicast(net, "reply_addr", &cfg->reply,

@@ -2,10 +2,11 @@
 /*
  * ksocket: UDP echo and relay daemon in the kernel
  *
- * A service is a handful of kthreads. Each waits on its own bound socket,
- * takes datagrams into its own fixed buffer and answers through a second,
- * connected socket, or to the sender. This file is the daemon: the way of a
- * datagram, the life of a service, the namespaces, the module.
+ * A service is a handful of workers. Each has its own bound socket, takes
+ * datagrams and answers through a second, connected socket, or to the sender:
+ * by its kthread, or at once in the softirq that received them. This file is the
+ * daemon: the way of a datagram, the life of a service, the namespaces, the
+ * module.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -25,8 +26,11 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-/* Datagrams in a row before the thread offers the CPU to others. */
+/* Datagrams in a row before others have the CPU. */
 #define KSOCKET_BUDGET	64
+
+/* Times that a softirq looks again at what others keep bringing. */
+#define KSOCKET_ROUNDS	4
 
 static unsigned int ksocket_net_id;
 
@@ -78,80 +82,261 @@ const struct ksocket_mode *ksocket_mode_find(const char *name)
 	return NULL;
 }
 
+static const char *const ksocket_datapaths[] = {
+	[KSOCKET_COPY] = "copy",
+	[KSOCKET_ZEROCOPY] = "zerocopy",
+	[KSOCKET_SOFTIRQ] = "softirq",
+};
+
+/**
+ * ksocket_datapath_name() - name of a datapath
+ * @datapath: one of the enum
+ *
+ * Return: the name as users write it.
+ */
+const char *ksocket_datapath_name(enum ksocket_datapath datapath)
+{
+	return ksocket_datapaths[datapath];
+}
+
+/**
+ * ksocket_datapath_find() - look up a datapath
+ * @name: as users write it
+ *
+ * Return: one of enum ksocket_datapath, or -EINVAL.
+ */
+int ksocket_datapath_find(const char *name)
+{
+	return match_string(ksocket_datapaths, ARRAY_SIZE(ksocket_datapaths),
+			    name);
+}
+
 /* The way of a datagram */
 
 static void ksocket_drop(const struct ksocket_service *svc,
 			 const struct ksocket_datagram *dgram,
 			 enum ksocket_drop reason, int err)
 {
-	ksocket_count_drop(svc, reason);
+	ksocket_count_drop(svc, dgram, reason);
 	trace_ksocket_drop(svc, dgram, reason, err);
 }
 
-static void ksocket_datagram_answer(struct ksocket_worker *worker,
-				    struct ksocket_datagram *dgram)
+/* The answer has been handed to the stack, or not. */
+static void ksocket_datagram_sent(const struct ksocket_service *svc,
+				  const struct ksocket_datagram *dgram, int err)
 {
-	const struct ksocket_service *svc = worker->svc;
-	const union ksocket_addr *to;
-	int err;
-
-	switch (svc->cfg.mode->respond(&svc->cfg, dgram)) {
-	case KSOCKET_TO_RECEIVER:
-		to = &svc->cfg.reply;
-		err = svc->transport->send_receiver(worker, dgram);
-		break;
-	case KSOCKET_TO_SENDER:
-		to = &dgram->from;
-		err = svc->transport->send_sender(worker, dgram);
-		break;
-	default:
-		ksocket_count_discarded(svc);
-		return;
-	}
-
-	if (err) {
+	if (unlikely(err)) {
 		ksocket_drop(svc, dgram, ksocket_drop_from_errno(err), err);
 		return;
 	}
 
-	ksocket_count_tx(svc, dgram->len);
-	trace_ksocket_tx(svc, to, dgram->len);
+	ksocket_count_tx(svc, dgram);
+	trace_ksocket_tx(svc, ksocket_has_receiver(&svc->cfg) ?
+			      &svc->cfg.reply : &dgram->from, dgram);
 }
 
-static void ksocket_datagram_handle(struct ksocket_worker *worker,
-				    struct ksocket_datagram *dgram)
+/* Bring the answer into the buffer. */
+static int ksocket_datagram_compose(struct ksocket_worker *worker,
+				    struct ksocket_datagram *dgram,
+				    unsigned int offset)
+{
+	const struct ksocket_service *svc = worker->svc;
+	int err;
+
+	err = svc->transport->load(worker, dgram, offset, dgram->len);
+	if (!err && svc->cfg.mode->compose)
+		svc->cfg.mode->compose(&svc->cfg, dgram);
+
+	return err;
+}
+
+/* Return: -EOPNOTSUPP when it takes the thread, and more time. */
+static int ksocket_datagram_answer(struct ksocket_worker *worker,
+				   struct ksocket_datagram *dgram)
+{
+	const struct ksocket_service *svc = worker->svc;
+	int err;
+
+	if (svc->cfg.datapath != KSOCKET_COPY)
+		return svc->transport->turn(worker, dgram);
+	if (unlikely(dgram->segs > 1))
+		return -EOPNOTSUPP;
+
+	err = ksocket_datagram_compose(worker, dgram, 0);
+	return err ? err : svc->transport->build(worker, dgram);
+}
+
+/**
+ * ksocket_worker_handle() - one datagram, from its counting in to its way out
+ * @worker: the worker; its lock is held, and it needs no thread
+ * @dgram: the datagram; its packet is consumed
+ *
+ * Context: BH disabled, RCU read side.
+ */
+void ksocket_worker_handle(struct ksocket_worker *worker,
+			   struct ksocket_datagram *dgram)
 {
 	const struct ksocket_service *svc = worker->svc;
 	enum ksocket_drop reason;
+	int err;
 
-	ksocket_count_rx(svc, dgram->len);
+	ksocket_count_rx(svc, dgram);
 	trace_ksocket_rx(svc, dgram);
 
 	reason = ksocket_guard_check(worker, dgram);
-	if (reason != KSOCKET_DROP_NONE)
+	if (unlikely(reason != KSOCKET_DROP_NONE)) {
 		ksocket_drop(svc, dgram, reason, 0);
-	else
-		ksocket_datagram_answer(worker, dgram);
+	} else if (svc->cfg.mode->verdict == KSOCKET_DISCARD) {
+		ksocket_count_discarded(svc, dgram);
+	} else {
+		err = ksocket_datagram_answer(worker, dgram);
+		if (unlikely(err == -EOPNOTSUPP)) {
+			svc->transport->keep(dgram);
+			worker->slow = dgram->skb;
+			WRITE_ONCE(worker->blocked, true);
+			return;
+		}
+		ksocket_datagram_sent(svc, dgram, err);
+	}
+
+	if (dgram->skb)
+		consume_skb(dgram->skb);
 }
 
-/* Return: true when nothing is left to take. */
+/*
+ * The long way through the buffer, each datagram of a burst by itself: in a
+ * packet of our own if that will do, or else by way of a socket.
+ */
+static void ksocket_worker_send_slow(struct ksocket_worker *worker,
+				     const struct ksocket_datagram *burst,
+				     unsigned int offset)
+{
+	const struct ksocket_service *svc = worker->svc;
+	struct ksocket_datagram dgram = *burst;
+	int err;
+
+	dgram.segs = 1;
+	dgram.len = min_t(size_t, burst->seg_size, burst->len - offset);
+	err = ksocket_datagram_compose(worker, &dgram, offset);
+	if (!err)
+		err = svc->transport->send(worker, &dgram);
+
+	local_bh_disable();
+	if (svc->cfg.datapath != KSOCKET_COPY)
+		ksocket_count_fallback(svc, &dgram);
+	ksocket_datagram_sent(svc, &dgram, err);
+	local_bh_enable();
+}
+
+static void ksocket_worker_drain_slow(struct ksocket_worker *worker)
+{
+	struct ksocket_datagram burst;
+	unsigned int offset = 0;
+
+	worker->svc->transport->describe(worker, worker->slow, &burst);
+	do {
+		ksocket_worker_send_slow(worker, &burst, offset);
+		offset += burst.seg_size;
+	} while (offset < burst.len);
+
+	consume_skb(worker->slow);
+	worker->slow = NULL;
+}
+
+/*
+ * What only the thread can do. Nobody takes a datagram meanwhile, so that they
+ * stay in their order.
+ */
+static void ksocket_worker_unblock(struct ksocket_worker *worker)
+{
+	if (worker->slow)
+		ksocket_worker_drain_slow(worker);
+	if (worker->mend)
+		worker->svc->transport->mend(worker);
+	worker->mend = false;
+
+	spin_lock_bh(&worker->lock);
+	WRITE_ONCE(worker->blocked, false);
+	spin_unlock_bh(&worker->lock);
+}
+
+/*
+ * Take datagrams and answer them, up to a budget. Return: true when nothing is
+ * left to take, false also when the thread has something to do first.
+ */
 static bool ksocket_worker_drain(struct ksocket_worker *worker)
 {
 	const struct ksocket_service *svc = worker->svc;
-	struct ksocket_datagram dgram;
+	struct ksocket_datagram *dgram = &worker->dgram;
 	int budget, err;
 
+	lockdep_assert_held(&worker->lock);
+
 	for (budget = KSOCKET_BUDGET; budget; budget--) {
-		err = svc->transport->recv(worker, &dgram);
+		if (worker->blocked)
+			return false;
+		err = svc->transport->recv(worker, dgram);
 		if (err == -EAGAIN)
 			return true;
-		if (err)
+		if (err) {
 			ksocket_count_recv_error(svc);
-		else
-			ksocket_datagram_handle(worker, &dgram);
+			worker->mend = true;
+			WRITE_ONCE(worker->blocked, true);
+			return false;
+		}
+		ksocket_worker_handle(worker, dgram);
 	}
 
 	return false;
+}
+
+/**
+ * ksocket_worker_ready() - datagrams are queued: answer them here and now
+ * @worker: the worker
+ *
+ * Whoever finds another CPU at it leaves the datagrams to that one, which
+ * looks once more after it has let go. What is too much for a softirq, and what
+ * it cannot do, it leaves to the thread.
+ *
+ * Context: softirq, or BH disabled; RCU read side.
+ */
+void ksocket_worker_ready(struct ksocket_worker *worker)
+{
+	const struct ksocket_service *svc = worker->svc;
+	int rounds;
+	bool done;
+
+	for (rounds = 0; rounds < KSOCKET_ROUNDS; rounds++) {
+		/* The other one has to see what we have come for. */
+		smp_mb();
+		if (!spin_trylock(&worker->lock))
+			return;
+		done = ksocket_worker_drain(worker);
+		spin_unlock(&worker->lock);
+		if (!done)
+			break;
+		smp_mb(); /* pairs with the one above, of another CPU */
+		if (!svc->transport->pending(worker))
+			return;
+	}
+
+	worker->data_ready(worker->listen->sk);
+}
+
+static bool ksocket_worker_round(struct ksocket_worker *worker)
+{
+	bool done, blocked;
+
+	rcu_read_lock();
+	spin_lock_bh(&worker->lock);
+	done = ksocket_worker_drain(worker);
+	blocked = worker->blocked;
+	spin_unlock_bh(&worker->lock);
+	rcu_read_unlock();
+
+	if (blocked)
+		ksocket_worker_unblock(worker);
+	return done;
 }
 
 /*
@@ -163,7 +348,7 @@ static int ksocket_worker_run(void *data)
 	struct ksocket_worker *worker = data;
 
 	while (!kthread_should_stop()) {
-		if (ksocket_worker_drain(worker))
+		if (ksocket_worker_round(worker))
 			worker->svc->transport->wait(worker);
 		/* Under a flood it never sleeps: let others run, RCU-tasks too. */
 		cond_resched_tasks_rcu_qs();
@@ -215,6 +400,7 @@ static void ksocket_worker_close(struct ksocket_worker *worker)
 {
 	kthread_stop(worker->task);
 	worker->svc->transport->close(worker);
+	consume_skb(worker->slow);
 	kvfree(worker->buffer);
 }
 
@@ -257,15 +443,23 @@ ksocket_service_alloc(struct net *net, const struct ksocket_config *cfg)
 		u64_stats_init(&per_cpu_ptr(svc->stats, cpu)->syncp);
 
 	svc->net = net;
+	svc->kn = ksocket_net(net);
 	svc->cfg = *cfg;
+	/* An answer that is not the request takes the buffer in any case. */
+	if (cfg->mode->compose)
+		svc->cfg.datapath = KSOCKET_COPY;
 	ksocket_addr_format(svc->listen_text, &cfg->listen);
-	if (cfg->mode->has_receiver)
+	if (ksocket_has_receiver(cfg))
 		ksocket_addr_format(svc->reply_text, &cfg->reply);
 	else
 		strscpy(svc->reply_text, "-", sizeof(svc->reply_text));
 	svc->transport = &ksocket_udp;
-	for (i = 0; i < cfg->threads; i++)
+	for (i = 0; i < cfg->threads; i++) {
 		svc->workers[i].svc = svc;
+		spin_lock_init(&svc->workers[i].lock);
+		skb_queue_head_init(&svc->workers[i].queue);
+		__skb_queue_head_init(&svc->workers[i].batch);
+	}
 
 	return svc;
 }
@@ -277,8 +471,8 @@ static void ksocket_service_announce(const struct ksocket_service *svc)
 	trace_ksocket_service_start(svc);
 	pr_info("service %s started: %s %s, %s%s%s, threads %u\n",
 		cfg->name, svc->transport->name, svc->listen_text,
-		cfg->mode->name, cfg->mode->has_receiver ? " to " : "",
-		cfg->mode->has_receiver ? svc->reply_text : "", cfg->threads);
+		cfg->mode->name, ksocket_has_receiver(cfg) ? " to " : "",
+		ksocket_has_receiver(cfg) ? svc->reply_text : "", cfg->threads);
 }
 
 /**
@@ -321,8 +515,10 @@ int ksocket_service_start(struct net *net, const struct ksocket_config *cfg,
 	ksocket_guard_attach(svc);
 	list_add_tail(&svc->node, &kn->services);
 	ksocket_service_announce(svc);
-	for (i = 0; i < cfg->threads; i++)
+	for (i = 0; i < cfg->threads; i++) {
+		svc->transport->attach(&svc->workers[i]);
 		wake_up_process(svc->workers[i].task);
+	}
 	mutex_unlock(&kn->lock);
 
 	return 0;
@@ -343,6 +539,10 @@ static void ksocket_service_stop(struct ksocket_service *svc)
 
 	list_del(&svc->node);
 	ksocket_guard_detach(svc);
+	for (i = 0; i < svc->cfg.threads; i++)
+		svc->transport->detach(&svc->workers[i]);
+	/* Softirqs may still be at work with what they have found before. */
+	synchronize_rcu_expedited();
 	for (i = 0; i < svc->cfg.threads; i++)
 		ksocket_worker_close(&svc->workers[i]);
 

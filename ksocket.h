@@ -6,12 +6,12 @@
  *
  * The way of a datagram, one direction only:
  *
- *   listen socket -> fixed buffer -> guard -> respond -> reply socket
- *                                                        (or the sender)
+ *   listen socket -> guard -> respond -> reply socket (or the sender)
  *
- * Lock: struct ksocket_net.lock guards the list of services and the writing
- * side of the endpoint table. A service's configuration never changes after
- * its start; sockets and buffer belong to the worker's own thread.
+ * Locks: struct ksocket_net.lock guards the list of services and the writing
+ * side of the endpoint table; struct ksocket_worker.lock is held by whoever
+ * answers, thread or softirq. A service's configuration never changes after its
+ * start.
  */
 #ifndef KSOCKET_H
 #define KSOCKET_H
@@ -23,14 +23,18 @@
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
+#include <linux/skbuff.h>
 #include <linux/socket.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/u64_stats_sync.h>
 
 #include "compat.h"
 
+struct dst_entry;
 struct net;
 struct seq_file;
+struct sock;
 struct socket;
 struct task_struct;
 
@@ -137,6 +141,18 @@ static inline u16 ksocket_addr_port(const union ksocket_addr *addr)
 /* "[" address "%" scope "]:" port */
 #define KSOCKET_ADDR_TEXT_LEN	64
 
+/**
+ * enum ksocket_datapath - how a datagram becomes its answer
+ * @KSOCKET_COPY: through the fixed buffer, by the thread
+ * @KSOCKET_ZEROCOPY: the received packet is sent back, by the thread
+ * @KSOCKET_SOFTIRQ: likewise, at once in the softirq that received it
+ */
+enum ksocket_datapath {
+	KSOCKET_COPY,
+	KSOCKET_ZEROCOPY,
+	KSOCKET_SOFTIRQ,
+};
+
 struct ksocket_mode;
 
 /**
@@ -155,6 +171,8 @@ struct ksocket_mode;
  * @sndbuf: send buffer in bytes, 0 for the system's
  * @min_source_port: lowest source port that mode echo answers; 0 for any, its
  *	own listen port too
+ * @datapath: how a datagram becomes its answer
+ * @gro: take bursts of datagrams as one packet (UDP_GRO)
  * @text_len: bytes in @text
  * @text: what mode text answers
  *
@@ -173,6 +191,8 @@ struct ksocket_config {
 	unsigned int rcvbuf;
 	unsigned int sndbuf;
 	u16 min_source_port;
+	enum ksocket_datapath datapath;
+	bool gro;
 	u16 text_len;
 	char text[KSOCKET_TEXT_MAX + 1];
 };
@@ -188,6 +208,7 @@ struct ksocket_config {
  * @stale_errors: ICMP errors of earlier answers, consumed by sending again
  * @recv_errors: failed receives, none of which took a datagram
  * @wakeups: times a worker slept and was woken
+ * @fallbacks: datagrams copied, although the datapath is another
  * @syncp: lets 32-bit readers see whole 64-bit values
  *
  * At every quiet moment rx_packets = tx_packets + discarded + sum of drops.
@@ -202,6 +223,7 @@ struct ksocket_stats {
 	u64_stats_t stale_errors;
 	u64_stats_t recv_errors;
 	u64_stats_t wakeups;
+	u64_stats_t fallbacks;
 	struct u64_stats_sync syncp;
 };
 
@@ -226,6 +248,7 @@ struct ksocket_totals {
 	u64 stale_errors;
 	u64 recv_errors;
 	u64 wakeups;
+	u64 fallbacks;
 	/* public: */
 	u64 rx_overflow;
 	u64 reply_ignored;
@@ -243,6 +266,60 @@ struct ksocket_endpoint {
 	union ksocket_addr addr;
 };
 
+#define KSOCKET_FLOW_BITS	4
+
+/**
+ * struct ksocket_flow - a sender that may be answered, and the way back to it
+ * @from: the sender
+ * @to: the address it has asked, to answer from
+ * @ifindex: the device it came in by
+ * @genid: of the IPv4 routing tables then; any change there makes it stale
+ * @cookie: for dst_check()
+ * @label: IPv6 flow label of the answers
+ * @dst: the route, referenced, or NULL as long as no answer has needed it
+ *
+ * What an answer takes to find out costs as much as all the rest of it, so the
+ * last senders are kept. Both addresses, the port and the device are the key:
+ * any of them may decide in a routing policy.
+ */
+struct ksocket_flow {
+	union ksocket_addr from;
+	union ksocket_addr to;
+	int ifindex;
+	int genid;
+	u32 cookie;
+	__be32 label;
+	struct dst_entry *dst;
+};
+
+/**
+ * struct ksocket_datagram - one request on its way, or a burst of them
+ * @from: source address and port
+ * @to: destination address and port
+ * @ifindex: device it came in by
+ * @to_host: @to is a unicast address of this host
+ * @truncated: the payload does not fit the buffer
+ * @segs: datagrams in the packet; more than one with GRO only
+ * @seg_size: payload bytes of each, the last one's may be fewer
+ * @flow: what the guard knows of the sender, once it has let the request pass
+ * @skb: the packet; NULL once it is answered or freed
+ * @data: payload, once it is in the buffer
+ * @len: payload bytes of all
+ */
+struct ksocket_datagram {
+	union ksocket_addr from;
+	union ksocket_addr to;
+	int ifindex;
+	bool to_host;
+	bool truncated;
+	unsigned int segs;
+	unsigned int seg_size;
+	struct ksocket_flow *flow;
+	struct sk_buff *skb;
+	const void *data;
+	size_t len;
+};
+
 /**
  * struct ksocket_worker - one thread of a service and all that it touches
  * @svc: the service, which outlives the worker
@@ -251,6 +328,17 @@ struct ksocket_endpoint {
  * @reply: socket connected to the receiver, NULL where the mode has none
  * @buffer: fixed buffer of @svc's buffer_size bytes
  * @reply_end: local address of @reply
+ * @reply_label: IPv6 flow label of @reply
+ * @lock: whoever answers holds it, be it the thread or a softirq
+ * @queue: packets that wait for who holds @lock, before the socket's queue
+ * @batch: those taken off @queue in one go
+ * @slow: a packet that takes the thread to answer, or NULL
+ * @mend: the socket has had an error that the thread has to look at
+ * @blocked: @slow or @mend; no datagram may be taken before the thread is done
+ * @attached: softirqs answer
+ * @data_ready: what the stack would call without us
+ * @dgram: the datagram that is being answered
+ * @flows: the last senders
  *
  * Workers share nothing on the data path but the per-CPU counters.
  */
@@ -261,12 +349,24 @@ struct ksocket_worker {
 	struct socket *reply;
 	void *buffer;
 	struct ksocket_endpoint reply_end;
+	__be32 reply_label;
+	spinlock_t lock;	/* see above; taken with BH disabled */
+	struct sk_buff_head queue;
+	struct sk_buff_head batch;
+	struct sk_buff *slow;
+	bool mend;
+	bool blocked;
+	bool attached;
+	void (*data_ready)(struct sock *sk);
+	struct ksocket_datagram dgram;
+	struct ksocket_flow flows[1 << KSOCKET_FLOW_BITS];
 };
 
 /**
  * struct ksocket_service - one running service
  * @node: in the namespace's list, under its lock
  * @net: the namespace, without a reference: the service dies with it
+ * @kn: what ksocket keeps for @net
  * @cfg: what it does
  * @listen_text: the listen address and port as people write them
  * @reply_text: likewise the receiver's, "-" where the mode has none
@@ -279,6 +379,7 @@ struct ksocket_worker {
 struct ksocket_service {
 	struct list_head node;
 	struct net *net;
+	struct ksocket_net *kn;
 	struct ksocket_config cfg;
 	char listen_text[KSOCKET_ADDR_TEXT_LEN];
 	char reply_text[KSOCKET_ADDR_TEXT_LEN];
@@ -304,28 +405,6 @@ struct ksocket_net {
 };
 
 /**
- * struct ksocket_datagram - one request on its way
- * @from: source address and port
- * @to: destination address and port
- * @peer: source in the form that the listen socket sends to
- * @ifindex: device it came in by
- * @to_host: @to is a unicast address of this host
- * @truncated: the payload did not fit the buffer
- * @data: payload
- * @len: payload bytes; of a truncated datagram its full length
- */
-struct ksocket_datagram {
-	union ksocket_addr from;
-	union ksocket_addr to;
-	union ksocket_addr peer;
-	int ifindex;
-	bool to_host;
-	bool truncated;
-	const void *data;
-	size_t len;
-};
-
-/**
  * enum ksocket_verdict - what becomes of a request
  * @KSOCKET_TO_RECEIVER: send it through the connected reply socket
  * @KSOCKET_TO_SENDER: send it back, from the address that was asked
@@ -340,16 +419,28 @@ enum ksocket_verdict {
 /**
  * struct ksocket_mode - a responder
  * @name: as in the parameter "mode"
- * @has_receiver: answers go through a connected reply socket
- * @respond: turns the request into the answer, in place. What goes to the
- *	sender is never longer than what came. Must not sleep.
+ * @verdict: what becomes of the requests
+ * @compose: makes the answer, which is not the request, in the buffer; NULL
+ *	where the request itself is the answer. What goes to the sender is never
+ *	longer than what came. Must not sleep.
  */
 struct ksocket_mode {
 	const char *name;
-	bool has_receiver;
-	enum ksocket_verdict (*respond)(const struct ksocket_config *cfg,
-					struct ksocket_datagram *dgram);
+	enum ksocket_verdict verdict;
+	void (*compose)(const struct ksocket_config *cfg,
+			struct ksocket_datagram *dgram);
 };
+
+/**
+ * ksocket_has_receiver() - do answers go through a connected reply socket?
+ * @cfg: the configuration
+ *
+ * Return: true if so.
+ */
+static inline bool ksocket_has_receiver(const struct ksocket_config *cfg)
+{
+	return cfg->mode->verdict == KSOCKET_TO_RECEIVER;
+}
 
 /**
  * struct ksocket_transport - how a worker talks to the network
@@ -357,12 +448,20 @@ struct ksocket_mode {
  * @open: make the worker's sockets, bound and connected; on error nothing is
  *	left. May sleep. Return: 0 or a negative errno, reported.
  * @close: release the sockets. May sleep; the thread has ended.
- * @wait: sleep until a datagram is there or the thread is asked to stop
- * @recv: take one datagram without waiting. Return: 0, -EAGAIN when there is
- *	none, or another negative errno.
- * @send_receiver: send to the receiver without waiting. Return: 0 or a
- *	negative errno.
- * @send_sender: send to where the datagram came from, likewise
+ * @attach: from now on take datagrams as the datapath wants them
+ * @detach: undo @attach; no softirq is in there after an RCU grace period
+ * @wait: sleep until there is something to do or the thread is asked to stop
+ * @pending: is there a datagram to take?
+ * @recv: take a datagram without waiting, under the worker's lock. Return: 0,
+ *	-EAGAIN when there is none, or another negative errno.
+ * @describe: fill a datagram from a packet that was kept
+ * @keep: note in a packet what describing it takes
+ * @mend: put right what an error of the socket may mean; may sleep
+ * @load: bring part of a packet into the buffer
+ * @turn: send the packet itself; see ksocket_udp_turn()
+ * @build: send what is in the buffer; see ksocket_udp_build()
+ * @send: likewise, by way of a socket, which may sleep but does not wait for
+ *	room. Return: 0 or a negative errno.
  * @rx_overflow: datagrams the stack dropped at the listen socket
  * @reply_ignored: datagrams the stack dropped at the reply socket
  */
@@ -370,13 +469,25 @@ struct ksocket_transport {
 	const char *name;
 	int (*open)(struct ksocket_worker *worker, struct ksocket_report *rep);
 	void (*close)(struct ksocket_worker *worker);
+	void (*attach)(struct ksocket_worker *worker);
+	void (*detach)(struct ksocket_worker *worker);
 	void (*wait)(struct ksocket_worker *worker);
+	bool (*pending)(const struct ksocket_worker *worker);
 	int (*recv)(struct ksocket_worker *worker,
 		    struct ksocket_datagram *dgram);
-	int (*send_receiver)(struct ksocket_worker *worker,
-			     const struct ksocket_datagram *dgram);
-	int (*send_sender)(struct ksocket_worker *worker,
-			   const struct ksocket_datagram *dgram);
+	void (*describe)(struct ksocket_worker *worker, struct sk_buff *skb,
+			 struct ksocket_datagram *dgram);
+	void (*keep)(const struct ksocket_datagram *dgram);
+	void (*mend)(struct ksocket_worker *worker);
+	int (*load)(struct ksocket_worker *worker,
+		    struct ksocket_datagram *dgram, unsigned int offset,
+		    unsigned int len);
+	int (*turn)(struct ksocket_worker *worker,
+		    struct ksocket_datagram *dgram);
+	int (*build)(struct ksocket_worker *worker,
+		     struct ksocket_datagram *dgram);
+	int (*send)(struct ksocket_worker *worker,
+		    const struct ksocket_datagram *dgram);
 	u32 (*rx_overflow)(const struct ksocket_worker *worker);
 	u32 (*reply_ignored)(const struct ksocket_worker *worker);
 };
@@ -395,15 +506,83 @@ struct ksocket_net *ksocket_net(const struct net *net);
 int ksocket_service_start(struct net *net, const struct ksocket_config *cfg,
 			  struct ksocket_report *rep);
 const struct ksocket_mode *ksocket_mode_find(const char *name);
+const char *ksocket_datapath_name(enum ksocket_datapath datapath);
+int ksocket_datapath_find(const char *name);
+void ksocket_worker_handle(struct ksocket_worker *worker,
+			   struct ksocket_datagram *dgram);
+void ksocket_worker_ready(struct ksocket_worker *worker);
+
+/**
+ * ksocket_stats_begin() - the counters of this CPU
+ * @svc: the service
+ *
+ * The softirq of a datapath counts in the same place as the thread.
+ *
+ * Context: BH disabled up to ksocket_stats_end().
+ * Return: the counters.
+ */
+static inline struct ksocket_stats *
+ksocket_stats_begin(const struct ksocket_service *svc)
+{
+	struct ksocket_stats *stats = this_cpu_ptr(svc->stats);
+
+	u64_stats_update_begin(&stats->syncp);
+	return stats;
+}
+
+/**
+ * ksocket_stats_end() - counted
+ * @stats: from ksocket_stats_begin()
+ */
+static inline void ksocket_stats_end(struct ksocket_stats *stats)
+{
+	u64_stats_update_end(&stats->syncp);
+}
+
+/**
+ * ksocket_count_rx() - a datagram was taken from a listen socket
+ * @svc: the service
+ * @dgram: the datagram, or the burst
+ *
+ * Context: BH disabled.
+ */
+static inline void ksocket_count_rx(const struct ksocket_service *svc,
+				    const struct ksocket_datagram *dgram)
+{
+	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+
+	u64_stats_add(&stats->rx_packets, dgram->segs);
+	u64_stats_add(&stats->rx_bytes, dgram->len);
+	ksocket_stats_end(stats);
+}
+
+/**
+ * ksocket_count_tx() - an answer was handed to the stack
+ * @svc: the service
+ * @dgram: the answer, or the burst
+ *
+ * Context: BH disabled.
+ */
+static inline void ksocket_count_tx(const struct ksocket_service *svc,
+				    const struct ksocket_datagram *dgram)
+{
+	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+
+	u64_stats_add(&stats->tx_packets, dgram->segs);
+	u64_stats_add(&stats->tx_bytes, dgram->len);
+	ksocket_stats_end(stats);
+}
 
 /* stats.c */
 enum ksocket_drop ksocket_drop_from_errno(int err);
 const char *ksocket_drop_name(enum ksocket_drop reason);
-void ksocket_count_rx(const struct ksocket_service *svc, size_t len);
-void ksocket_count_tx(const struct ksocket_service *svc, size_t len);
-void ksocket_count_discarded(const struct ksocket_service *svc);
+void ksocket_count_discarded(const struct ksocket_service *svc,
+			     const struct ksocket_datagram *dgram);
 void ksocket_count_drop(const struct ksocket_service *svc,
+			const struct ksocket_datagram *dgram,
 			enum ksocket_drop reason);
+void ksocket_count_fallback(const struct ksocket_service *svc,
+			    const struct ksocket_datagram *dgram);
 void ksocket_count_stale_error(const struct ksocket_service *svc);
 void ksocket_count_recv_error(const struct ksocket_service *svc);
 void ksocket_count_wakeup(const struct ksocket_service *svc);
@@ -413,8 +592,8 @@ void ksocket_totals_read(const struct ksocket_service *svc,
 /* guard.c */
 int ksocket_guard_config(struct net *net, const struct ksocket_config *cfg,
 			 struct ksocket_report *rep);
-enum ksocket_drop ksocket_guard_check(const struct ksocket_worker *worker,
-				      const struct ksocket_datagram *dgram);
+enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
+				      struct ksocket_datagram *dgram);
 void ksocket_guard_attach(struct ksocket_service *svc);
 void ksocket_guard_detach(struct ksocket_service *svc);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Counters: one struct per service and CPU, written by whoever runs there
- * with preemption off, added up when somebody reads.
+ * with softirqs off, added up when somebody reads.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -60,98 +60,82 @@ enum ksocket_drop ksocket_drop_from_errno(int err)
 	}
 }
 
-static struct ksocket_stats *
-ksocket_stats_begin(const struct ksocket_service *svc)
-{
-	struct ksocket_stats *stats = get_cpu_ptr(svc->stats);
-
-	u64_stats_update_begin(&stats->syncp);
-	return stats;
-}
-
-static void ksocket_stats_end(const struct ksocket_service *svc,
-			      struct ksocket_stats *stats)
-{
-	u64_stats_update_end(&stats->syncp);
-	put_cpu_ptr(svc->stats);
-}
-
-/**
- * ksocket_count_rx() - a datagram was taken from a listen socket
- * @svc: the service
- * @len: its payload bytes
- */
-void ksocket_count_rx(const struct ksocket_service *svc, size_t len)
-{
-	struct ksocket_stats *stats = ksocket_stats_begin(svc);
-
-	u64_stats_inc(&stats->rx_packets);
-	u64_stats_add(&stats->rx_bytes, len);
-	ksocket_stats_end(svc, stats);
-}
-
-/**
- * ksocket_count_tx() - an answer was handed to the stack
- * @svc: the service
- * @len: its payload bytes
- */
-void ksocket_count_tx(const struct ksocket_service *svc, size_t len)
-{
-	struct ksocket_stats *stats = ksocket_stats_begin(svc);
-
-	u64_stats_inc(&stats->tx_packets);
-	u64_stats_add(&stats->tx_bytes, len);
-	ksocket_stats_end(svc, stats);
-}
-
 /**
  * ksocket_count_discarded() - a datagram was consumed as the mode asks
  * @svc: the service
+ * @dgram: the datagram, or the burst
+ *
+ * Context: BH disabled.
  */
-void ksocket_count_discarded(const struct ksocket_service *svc)
+void ksocket_count_discarded(const struct ksocket_service *svc,
+			     const struct ksocket_datagram *dgram)
 {
 	struct ksocket_stats *stats = ksocket_stats_begin(svc);
 
-	u64_stats_inc(&stats->discarded);
-	ksocket_stats_end(svc, stats);
+	u64_stats_add(&stats->discarded, dgram->segs);
+	ksocket_stats_end(stats);
 }
 
 /**
  * ksocket_count_drop() - a datagram was not answered
  * @svc: the service
+ * @dgram: the datagram, or the burst
  * @reason: why, below %KSOCKET_DROP_MAX
+ *
+ * Context: BH disabled.
  */
 void ksocket_count_drop(const struct ksocket_service *svc,
+			const struct ksocket_datagram *dgram,
 			enum ksocket_drop reason)
 {
 	struct ksocket_stats *stats = ksocket_stats_begin(svc);
 
-	u64_stats_inc(&stats->drops[reason]);
-	ksocket_stats_end(svc, stats);
+	u64_stats_add(&stats->drops[reason], dgram->segs);
+	ksocket_stats_end(stats);
+}
+
+/**
+ * ksocket_count_fallback() - a datagram is copied, though the datapath is another
+ * @svc: the service
+ * @dgram: the datagram, or the burst
+ *
+ * Context: BH disabled.
+ */
+void ksocket_count_fallback(const struct ksocket_service *svc,
+			    const struct ksocket_datagram *dgram)
+{
+	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+
+	u64_stats_add(&stats->fallbacks, dgram->segs);
+	ksocket_stats_end(stats);
 }
 
 /**
  * ksocket_count_stale_error() - an earlier answer's ICMP error was consumed
  * @svc: the service
+ *
+ * Context: BH disabled.
  */
 void ksocket_count_stale_error(const struct ksocket_service *svc)
 {
 	struct ksocket_stats *stats = ksocket_stats_begin(svc);
 
 	u64_stats_inc(&stats->stale_errors);
-	ksocket_stats_end(svc, stats);
+	ksocket_stats_end(stats);
 }
 
 /**
  * ksocket_count_recv_error() - a receive failed and took no datagram
  * @svc: the service
+ *
+ * Context: BH disabled.
  */
 void ksocket_count_recv_error(const struct ksocket_service *svc)
 {
 	struct ksocket_stats *stats = ksocket_stats_begin(svc);
 
 	u64_stats_inc(&stats->recv_errors);
-	ksocket_stats_end(svc, stats);
+	ksocket_stats_end(stats);
 }
 
 /**
@@ -160,10 +144,13 @@ void ksocket_count_recv_error(const struct ksocket_service *svc)
  */
 void ksocket_count_wakeup(const struct ksocket_service *svc)
 {
-	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+	struct ksocket_stats *stats;
 
+	local_bh_disable();
+	stats = ksocket_stats_begin(svc);
 	u64_stats_inc(&stats->wakeups);
-	ksocket_stats_end(svc, stats);
+	ksocket_stats_end(stats);
+	local_bh_enable();
 }
 
 static void ksocket_totals_add(struct ksocket_totals *sum,
@@ -185,6 +172,7 @@ static void ksocket_totals_add(struct ksocket_totals *sum,
 		cpu.stale_errors = u64_stats_read(&stats->stale_errors);
 		cpu.recv_errors = u64_stats_read(&stats->recv_errors);
 		cpu.wakeups = u64_stats_read(&stats->wakeups);
+		cpu.fallbacks = u64_stats_read(&stats->fallbacks);
 	} while (u64_stats_fetch_retry(&stats->syncp, start));
 
 	sum->rx_packets += cpu.rx_packets;
@@ -197,6 +185,7 @@ static void ksocket_totals_add(struct ksocket_totals *sum,
 	sum->stale_errors += cpu.stale_errors;
 	sum->recv_errors += cpu.recv_errors;
 	sum->wakeups += cpu.wakeups;
+	sum->fallbacks += cpu.fallbacks;
 }
 
 /**

@@ -32,15 +32,18 @@ DECLARE_EVENT_CLASS(ksocket_datagram,
 		__array(__u8, from, sizeof(union ksocket_addr))
 		__array(__u8, to, sizeof(union ksocket_addr))
 		__field(__u32, len)
+		__field(__u32, segs)
 	),
 	TP_fast_assign(
 		memcpy(__entry->service, svc->cfg.name, KSOCKET_NAME_LEN);
 		memcpy(__entry->from, &dgram->from, sizeof(dgram->from));
 		memcpy(__entry->to, &dgram->to, sizeof(dgram->to));
 		__entry->len = dgram->len;
+		__entry->segs = dgram->segs;
 	),
-	TP_printk("service=%s from=%pISpc to=%pISpc len=%u",
-		  __entry->service, __entry->from, __entry->to, __entry->len)
+	TP_printk("service=%s from=%pISpc to=%pISpc len=%u segs=%u",
+		  __entry->service, __entry->from, __entry->to, __entry->len,
+		  __entry->segs)
 );
 
 /* A datagram was taken from a listen socket; len is its full length. */
@@ -53,20 +56,23 @@ DEFINE_EVENT(ksocket_datagram, ksocket_rx,
 /* An answer was handed to the stack: to the receiver, or to the sender. */
 TRACE_EVENT(ksocket_tx,
 	TP_PROTO(const struct ksocket_service *svc,
-		 const union ksocket_addr *to, size_t len),
-	TP_ARGS(svc, to, len),
+		 const union ksocket_addr *to,
+		 const struct ksocket_datagram *dgram),
+	TP_ARGS(svc, to, dgram),
 	TP_STRUCT__entry(
 		__array(char, service, KSOCKET_NAME_LEN)
 		__array(__u8, to, sizeof(union ksocket_addr))
 		__field(__u32, len)
+		__field(__u32, segs)
 	),
 	TP_fast_assign(
 		memcpy(__entry->service, svc->cfg.name, KSOCKET_NAME_LEN);
 		memcpy(__entry->to, to, sizeof(*to));
-		__entry->len = len;
+		__entry->len = dgram->len;
+		__entry->segs = dgram->segs;
 	),
-	TP_printk("service=%s to=%pISpc len=%u",
-		  __entry->service, __entry->to, __entry->len)
+	TP_printk("service=%s to=%pISpc len=%u segs=%u",
+		  __entry->service, __entry->to, __entry->len, __entry->segs)
 );
 
 /* A datagram was not answered; err is the errno of a failed send, or 0. */

@@ -49,6 +49,11 @@ KSOCKET_PARAM(sndbuf, "0",
 KSOCKET_PARAM(min_source_port, "1024",
 	      "lowest source port that mode echo answers, 0 to 65535; 0 answers all, the listen port too (default 1024)");
 
+KSOCKET_PARAM(datapath, "softirq",
+	      "copy: through the buffer; zerocopy: the received packet is sent back; softirq: likewise, without waking the thread (default softirq)");
+KSOCKET_PARAM(gro, "off",
+	      "on: take bursts of datagrams as one packet (UDP_GRO), off (default off)");
+
 static int ksocket_param_uint(const char *name, const char *value,
 			      unsigned int min, unsigned int max,
 			      unsigned int *result, struct ksocket_report *rep)
@@ -248,6 +253,23 @@ static int ksocket_params_read_addrs(struct net *net,
 				  &cfg->reply, rep);
 }
 
+static int ksocket_params_read_datapath(struct ksocket_config *cfg,
+					struct ksocket_report *rep)
+{
+	int found = ksocket_datapath_find(datapath);
+
+	if (found < 0)
+		return ksocket_report(rep, -EINVAL,
+				      "datapath=%.32s: unknown, allowed copy, zerocopy or softirq",
+				      datapath);
+	cfg->datapath = found;
+
+	if (kstrtobool(gro, &cfg->gro))
+		return ksocket_report(rep, -EINVAL,
+				      "gro=%.32s: allowed on or off", gro);
+	return 0;
+}
+
 /**
  * ksocket_params_read() - the configuration that the parameters ask for
  * @net: the namespace that device names and scopes belong to
@@ -275,6 +297,10 @@ int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
 
 	/* The kernel has cut off what does not fit. */
 	cfg->text_len = strscpy(cfg->text, text, sizeof(cfg->text));
+
+	err = ksocket_params_read_datapath(cfg, rep);
+	if (err)
+		return err;
 
 	err = ksocket_params_read_numbers(cfg, rep);
 	if (err)

@@ -50,6 +50,10 @@ static void ksocket_proc_show_totals(struct seq_file *seq,
 	seq_printf(seq, "rx_overflow %llu\n", sum.rx_overflow);
 	seq_printf(seq, "reply_ignored %llu\n", sum.reply_ignored);
 	seq_printf(seq, "wakeups %llu\n", sum.wakeups);
+	seq_printf(seq, "datapath %s\n",
+		   ksocket_datapath_name(svc->cfg.datapath));
+	seq_printf(seq, "gro %s\n", svc->cfg.gro ? "on" : "off");
+	seq_printf(seq, "fallbacks %llu\n", sum.fallbacks);
 }
 
 static int ksocket_proc_show(struct seq_file *seq, void *v)

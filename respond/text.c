@@ -8,17 +8,15 @@
  */
 #include "ksocket.h"
 
-static enum ksocket_verdict
-ksocket_text_respond(const struct ksocket_config *cfg,
-		     struct ksocket_datagram *dgram)
+static void ksocket_text_compose(const struct ksocket_config *cfg,
+				 struct ksocket_datagram *dgram)
 {
 	dgram->data = cfg->text;
 	dgram->len = cfg->text_len;
-	return KSOCKET_TO_RECEIVER;
 }
 
 const struct ksocket_mode ksocket_text = {
 	.name = "text",
-	.has_receiver = true,
-	.respond = ksocket_text_respond,
+	.verdict = KSOCKET_TO_RECEIVER,
+	.compose = ksocket_text_compose,
 };

@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 
 COUNT=200000
-[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || COUNT=20000
+[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || COUNT=5000
 [ -z "${KSOCKET_SOAK:-}" ] || COUNT=2000000
 
 # count_at HOST NAME HOOK MATCH: what passes there, see seen_at
@@ -90,7 +90,7 @@ accounting_echo_ipv6() {
 
 # An open loop with a small buffer: what there is no room for is counted too.
 accounting_overflow() {
-	hosts mode=echo rcvbuf=4096 threads="$(nproc)"
+	hosts mode=echo rcvbuf=4096 threads="$(nproc)" "$(by_thread)"
 	flood_from_a -c $((COUNT / 4)) -s 100 -p 8 -r 192.0.2.2 7000
 	books
 	assert_ge "overflow" "$(counter rx_overflow b)" 1

@@ -21,7 +21,7 @@ _tried() {
 	[ $(($(counter tx_packets) + $(counter drop_send_refused))) = "$1" ]
 }
 
-# _arrives ADDRESS [MORE]: start a receiver, send one datagram, it is there
+# _arrives ADDRESS [PAYLOAD]: start a receiver, send one datagram, it is there
 _arrives() {
 	local out=/tmp/ksocket-test-$$ pid
 	"$KSOCKET_TESTS/udp_flood" -l -c 1 -t 20 "$1" 7001 >"$out" &
@@ -30,7 +30,7 @@ _arrives() {
 	*:*) wait_for 20 bound6 7001 ;;
 	*) wait_for 20 bound4 7001 ;;
 	esac
-	printf 'back' >"/dev/udp/$1/7000"
+	printf '%s' "${2:-back}" >"/dev/udp/$1/7000"
 	wait "$pid" || fail "no receiver"
 	grep -q 'received=1 ' "$out" || fail "the first datagram is lost: $(cat "$out")"
 	rm -f "$out"
@@ -84,7 +84,9 @@ _rejected() {
 	"$KSOCKET_TESTS/udp_flood" -c 5 "$1" 7000 >/dev/null
 	wait_for 20 counter_is rx_packets "$((_sent += 5))"
 	nft delete table inet ksocket_test
-	_arrives "$1"
+	# What does not fit one packet goes through the socket, which has the
+	# error still.
+	_arrives "$1" "$(printf '%0*d' $((_sent / 6 % 2 * 3000)) 7)"
 	: $((_sent += 1))
 	echo "${*:2}: tx_packets $(counter tx_packets), stale_errors $(counter stale_errors)"
 }
@@ -96,28 +98,34 @@ _nft_works() {
 firewall_ipv4() {
 	local code
 	_nft_works || skip "no nftables"
+	ip link set lo mtu 1500
 	_load_relay 127.0.0.1
 	_sent=0
 	for code in port-unreachable host-unreachable net-unreachable \
 		prot-unreachable admin-prohibited host-prohibited; do
 		_rejected 127.0.0.1 icmp type "$code"
 	done
-	assert_ge "stale_errors" "$(counter stale_errors)" 6
+	# Not all are hard errors (icmp_err_convert), and several that come while
+	# the thread answers a batch are one.
+	assert_ge "stale_errors" "$(counter stale_errors)" 4
 	unload
+	ip link set lo mtu 65536
 }
 
 firewall_ipv6() {
 	local code
 	[ -d /proc/sys/net/ipv6 ] || skip "no IPv6"
 	_nft_works || skip "no nftables"
+	ip link set lo mtu 1500
 	_load_relay ::1
 	_sent=0
 	for code in port-unreachable addr-unreachable no-route \
 		admin-prohibited policy-fail reject-route; do
 		_rejected ::1 icmpv6 type "$code"
 	done
-	assert_ge "stale_errors" "$(counter stale_errors)" 6
+	assert_ge "stale_errors" "$(counter stale_errors)" 4
 	unload
+	ip link set lo mtu 65536
 }
 
 ksocket_run_tests \

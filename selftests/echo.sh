@@ -117,7 +117,7 @@ echo_socket_buffers() {
 
 # rcvbuf is what a burst may fill; what is over is counted.
 echo_rcvbuf_overflows() {
-	load mode=echo listen_port=7000 rcvbuf=2048
+	load mode=echo listen_port=7000 rcvbuf=2048 "$(by_thread)"
 	flood -c 3000 -s 1000 127.0.0.1 7000
 	wait_for 20 counted 3000
 	assert_ge rx_overflow "$(counter rx_overflow)" 1
@@ -136,7 +136,7 @@ switches() {
 
 echo_threads() {
 	[ "$(nproc)" -ge 2 ] || skip "needs two CPUs"
-	load mode=echo listen_port=7000 threads=2
+	load mode=echo listen_port=7000 threads=2 "$(by_thread)"
 	assert_eq "threads" "$(threads)" 2
 	assert_eq "sockets" "$(sockets 7000)" 2
 	wait_for 20 test "$(switches 0)" -ge 1 -a "$(switches 1)" -ge 1

@@ -62,7 +62,7 @@ walk() {
 	_reset
 	[ -n "${KSOCKET_SOAK:-}" ] || only_below do_one_initcall
 	"$KSOCKET_TESTS/fault_walk" $PORT "$1" "$KSOCKET_KO" \
-		"listen_port=$PORT" "${@:2}" && rc=0 || rc=$?
+		${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "listen_port=$PORT" "${@:2}" && rc=0 || rc=$?
 	_reset
 	return "$rc"
 }
@@ -85,7 +85,7 @@ walk_threads() {
 	_can_fault
 	_reset
 	"$KSOCKET_TESTS/fault_walk" -k $PORT 2 "$KSOCKET_KO" \
-		"listen_port=$PORT" threads=2 && rc=0 || rc=$?
+		${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "listen_port=$PORT" threads=2 && rc=0 || rc=$?
 	echo 0 >/proc/2/fail-nth
 	return "$rc"
 }
@@ -95,19 +95,28 @@ injected() {
 	echo $((FAULT_TIMES - $(cat "$FAULTS/$1/times")))
 }
 
-# _starve MODE SIZE FAULT KEY=VALUE...: every few allocations of the threads fail
+# _starve MODE SIZE MTU FAULT KEY=VALUE...: every few allocations of the threads
+# fail. They need memory for what does not fit the MTU; otherwise the answer is
+# in the memory of the request.
 _starve() {
-	local pid count
-	load "mode=$1" "listen_port=$PORT" threads=2 rcvbuf=134217728
+	local pid count cpu
+	ip link set lo mtu "$3"
+	load "mode=$1" "listen_port=$PORT" threads=2 rcvbuf=134217728 "$(by_thread)"
+	# Routes are kept per CPU, and one that is not yet there takes memory that
+	# the kernel itself complains about when it gets none.
+	for ((cpu = 0; cpu < $(nproc); cpu++)); do
+		taskset -c $cpu "$KSOCKET_TESTS/udp_flood" -c 10 127.0.0.1 9 >/dev/null 2>&1 || true
+	done
 	for pid in $(thread_pids); do
 		echo 1 >"/proc/$pid/make-it-fail"
 	done
 	_reset
-	set_fault "$3" times=$FAULT_TIMES task-filter=Y "${@:4}"
+	set_fault "$4" times=$FAULT_TIMES task-filter=Y "${@:5}"
 	"$KSOCKET_TESTS/udp_flood" -c 1000 -p 8 -s "$2" 127.0.0.1 $PORT
 	wait_for 60 counter_is rx_packets 1000
-	count=$(injected "$3")
+	count=$(injected "$4")
 	_reset
+	ip link set lo mtu 65536
 	balanced -
 	"$KSOCKET_TESTS/udp_flood" -c 50 -p 8 -w 1 127.0.0.1 $PORT
 	echo "$1: $count failures, of $(counter rx_packets): tx_packets $(counter tx_packets)," \
@@ -119,7 +128,7 @@ starve_slab() {
 	local mode
 	_can_fault
 	for mode in echo relay; do
-		_starve $mode 64 failslab probability=20
+		_starve $mode 2000 1500 failslab probability=20
 		assert_ge drop_send_nomem "$(counter drop_send_nomem)" 1
 		unload
 	done
@@ -129,7 +138,7 @@ starve_slab() {
 # the next one wants any: nobody listens there.)
 starve_pages() {
 	_can_fault
-	_starve echo 20000 fail_page_alloc probability=20
+	_starve echo 20000 16000 fail_page_alloc probability=20
 	assert_ge drop_send_nomem "$(counter drop_send_nomem)" 1
 	unload
 }
@@ -138,7 +147,7 @@ starve_skb_realloc() {
 	_can_fault
 	[ -d $FAULTS/fail_skb_realloc ] || skip "no fail_skb_realloc"
 	# What moves is a packet on its way through lo, whoever sent it.
-	_starve echo 64 fail_skb_realloc probability=50 task-filter=N devname=lo
+	_starve echo 64 65536 fail_skb_realloc probability=50 task-filter=N devname=lo
 	assert_tx "$(counter rx_packets)"
 	unload
 }

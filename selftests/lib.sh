@@ -132,14 +132,35 @@ loaded() {
 	[ -d /sys/module/ksocket ]
 }
 
+# KSOCKET_PARAMS are words that every test loads the module with, such as
+# "datapath=copy gro=on"; what a test says itself overrides them.
+read -r -a KSOCKET_PARAMS <<<"${KSOCKET_PARAMS:-}"
+
 # load [PARAMETER=VALUE...]; insmod's status
 load() {
-	insmod "$KSOCKET_KO" "$@"
+	insmod "$KSOCKET_KO" ${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "$@"
 }
 
 # load_in NAMESPACE [PARAMETER=VALUE...]
 load_in() {
-	in_ns "$1" insmod "$KSOCKET_KO" "${@:2}"
+	in_ns "$1" insmod "$KSOCKET_KO" ${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "${@:2}"
+}
+
+# datapath: the one that the tests load with
+datapath() {
+	local word found=softirq
+	for word in ${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"}; do
+		case $word in datapath=*) found=${word#*=} ;; esac
+	done
+	echo "$found"
+}
+
+# by_thread: the parameter for a test that watches the thread at work
+by_thread() {
+	local found
+	found=$(datapath)
+	[ "$found" != softirq ] || found=zerocopy
+	echo "datapath=$found"
 }
 
 # unload: at this quiet moment the books must balance

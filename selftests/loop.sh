@@ -35,7 +35,7 @@ idle_within_a_second() {
 two_relays() {
 	[ -n "${KSOCKET_PAIR_KO:-}" ] ||
 		skip "needs the module of two services, KSOCKET_PAIR_KO"
-	insmod "$KSOCKET_PAIR_KO" "listen_addr=$1" listen_port=7000 \
+	insmod "$KSOCKET_PAIR_KO" ${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "listen_addr=$1" listen_port=7000 \
 		"reply_addr=$1" reply_port=7001
 	for _ in $(seq $DATAGRAMS); do
 		echo "round and round" | socat -u - "$2:7000"

@@ -109,6 +109,17 @@ params_mode() {
 	all_refused
 }
 
+params_datapath() {
+	for value in fast "" SOFTIRQ; do
+		refused_value EINVAL "datapath=$value" \
+			"unknown, allowed copy, zerocopy or softirq"
+	done
+	for value in maybe "" 2; do
+		refused_value EINVAL "gro=$value" "allowed on or off"
+	done
+	all_refused
+}
+
 params_numbers() {
 	local cpus
 	cpus=$(getconf _NPROCESSORS_ONLN)
@@ -300,11 +311,11 @@ params_unused_receiver() {
 }
 
 params_readable() {
-	load mode=echo listen_port=7000 "text=\"two words\""
+	insmod "$KSOCKET_KO" mode=echo listen_port=7000 "text=\"two words\""
 	dir=/sys/module/ksocket/parameters
-	assert_eq "names" "$(cd $dir && echo *)" "buffer_size device listen_addr\
+	assert_eq "names" "$(cd $dir && echo *)" "buffer_size datapath device gro listen_addr\
  listen_port min_source_port mode rcvbuf reply_addr reply_port sndbuf text threads"
-	for row in buffer_size:65535 device: listen_addr:127.0.0.1 listen_port:7000 \
+	for row in buffer_size:65535 datapath:softirq device: gro:off listen_addr:127.0.0.1 listen_port:7000 \
 		min_source_port:1024 mode:echo rcvbuf:0 reply_addr:127.0.0.1 reply_port:23 \
 		sndbuf:0 "text:two words" threads:1; do
 		assert_eq "${row%%:*}" "$(cat "$dir/${row%%:*}")" "${row#*:}"
@@ -315,7 +326,7 @@ params_readable() {
 
 # modinfo is the reference card: every parameter has its range in it.
 params_described() {
-	for name in buffer_size device listen_addr listen_port min_source_port mode \
+	for name in buffer_size datapath device gro listen_addr listen_port min_source_port mode \
 		rcvbuf reply_addr reply_port sndbuf text threads; do
 		modinfo -F parm "$KSOCKET_KO" | grep -q "^$name:.*(default .*(charp)" ||
 			fail "$name is not described"
@@ -338,6 +349,7 @@ ksocket_run_tests \
 	params_scopes:"IPv6 addresses with and without a device" \
 	params_no_host:"multicast, broadcast and wildcard addresses" \
 	params_mode:"mode" \
+	params_datapath:"datapath, gro" \
 	params_numbers:"buffer_size, threads, min_source_port, rcvbuf, sndbuf" \
 	params_device:"device" \
 	params_device_elsewhere:"a device of another namespace" \

@@ -5,7 +5,7 @@
  * in fragments, and one datagram is one datagram, the empty one too.
  *
  * Each test has a network namespace and a load of the module of its own.
- * KSOCKET_KO names the module.
+ * KSOCKET_KO names the module, KSOCKET_PARAMS are parameters for all tests.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -202,11 +202,13 @@ FIXTURE_VARIANT_ADD(udp, discard_v6) {
 static int setup(int family, const char *mode, const char *more)
 {
 	const char *addr = family == AF_INET ? "127.0.0.1" : "::1";
-	char params[256];
+	const char *all = getenv("KSOCKET_PARAMS");
+	char params[512];
 
 	snprintf(params, sizeof(params),
-		 "mode=%s listen_addr=%s listen_port=%d reply_addr=%s reply_port=%d %s",
-		 mode, addr, LISTEN_PORT, addr, REPLY_PORT, more);
+		 "%s mode=%s listen_addr=%s listen_port=%d reply_addr=%s reply_port=%d %s",
+		 all ? all : "", mode, addr, LISTEN_PORT, addr, REPLY_PORT,
+		 more);
 	return load(params);
 }
 

@@ -14,7 +14,7 @@
 #include <net/ipv6.h>
 #include <net/sock.h>
 
-#include "ksocket.h"
+#include "udp.h"
 
 static int ksocket_udp_addr_len(const union ksocket_addr *addr)
 {
@@ -34,6 +34,21 @@ static void ksocket_udp_set_sndbuf(struct sock *sk, unsigned int size)
 	release_sock(sk);
 }
 
+/*
+ * Nobody ever waits for room in a send buffer: without the flag each packet that
+ * has left would look for somebody to wake. And whatever net.core.busy_read
+ * says, nobody polls, least of all in a softirq.
+ */
+static void ksocket_udp_set_no_wait(struct sock *sk)
+{
+	lock_sock(sk);
+	sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);
+#ifdef CONFIG_NET_RX_BUSY_POLL
+	WRITE_ONCE(sk->sk_ll_usec, 0);
+#endif
+	release_sock(sk);
+}
+
 static void ksocket_udp_set_pktinfo(struct sock *sk)
 {
 	/* A dual-stack socket needs both: IPv4 says here what is broadcast. */
@@ -47,6 +62,34 @@ static void ksocket_udp_set_dual_stack(struct sock *sk)
 	lock_sock(sk);
 	sk->sk_ipv6only = false;	/* whatever net.ipv6.bindv6only says */
 	release_sock(sk);
+}
+
+static int ksocket_udp_set_gro(struct socket *sock, int on)
+{
+	return sock->ops->setsockopt(sock, SOL_UDP, UDP_GRO,
+				     KERNEL_SOCKPTR(&on), sizeof(on));
+}
+
+static int ksocket_udp_set_datapath(struct socket *sock,
+				    const struct ksocket_config *cfg,
+				    struct ksocket_report *rep)
+{
+	int err;
+
+	/*
+	 * The stack looks for encap_rcv once any socket has wanted UDP_GRO,
+	 * whether it still does or not; until the socket is closed.
+	 */
+	err = ksocket_udp_set_gro(sock, 1);
+	if (!err && !cfg->gro)
+		err = ksocket_udp_set_gro(sock, 0);
+	if (err)
+		ksocket_report(rep, err,
+			       "cannot set up datapath %s, gro %s: errno %d",
+			       ksocket_datapath_name(cfg->datapath),
+			       cfg->gro ? "on" : "off", -err);
+
+	return err;
 }
 
 static int ksocket_udp_report_bind(const struct ksocket_service *svc, int err,
@@ -125,8 +168,13 @@ static int ksocket_udp_open_listen(struct ksocket_worker *worker,
 		ksocket_udp_set_dual_stack(sock->sk);
 	ksocket_udp_set_pktinfo(sock->sk);
 	ksocket_udp_set_sndbuf(sock->sk, cfg->sndbuf);
+	ksocket_udp_set_no_wait(sock->sk);
 	if (cfg->rcvbuf)
 		sock_set_rcvbuf(sock->sk, cfg->rcvbuf);
+
+	err = ksocket_udp_set_datapath(sock, cfg, rep);
+	if (err)
+		goto err_release;
 
 	err = ksocket_udp_bind(worker, sock, rep);
 	if (err)
@@ -182,6 +230,7 @@ static int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	/* Nobody reads it: what a receiver sends back must not pile up. */
 	sock_set_rcvbuf(sock->sk, 1);
 	ksocket_udp_set_sndbuf(sock->sk, cfg->sndbuf);
+	ksocket_udp_set_no_wait(sock->sk);
 	err = ksocket_udp_connect(worker, sock);
 	if (!err)
 		err = kernel_getsockname(sock, &worker->reply_end.addr.sa);
@@ -194,11 +243,15 @@ static int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	}
 
 	worker->reply = sock;
+	worker->reply_label = ksocket_udp_reply_label(worker);
 	return 0;
 }
 
 static void ksocket_udp_close(struct ksocket_worker *worker)
 {
+	ksocket_udp_flows_drop(worker);
+	if (worker->listen)
+		ksocket_udp_purge(worker);
 	if (worker->reply)
 		sock_release(worker->reply);
 	if (worker->listen)
@@ -216,19 +269,13 @@ static int ksocket_udp_open(struct ksocket_worker *worker,
 	if (err)
 		return err;
 
-	if (worker->svc->cfg.mode->has_receiver) {
+	if (ksocket_has_receiver(&worker->svc->cfg)) {
 		err = ksocket_udp_open_reply(worker, rep);
 		if (err)
 			ksocket_udp_close(worker);
 	}
 
 	return err;
-}
-
-static bool ksocket_udp_pending(const struct sock *sk)
-{
-	return !skb_queue_empty_lockless(&sk->sk_receive_queue) ||
-	       !skb_queue_empty_lockless(&udp_sk(sk)->reader_queue);
 }
 
 /*
@@ -250,84 +297,135 @@ static void ksocket_udp_wait(struct ksocket_worker *worker)
 	DEFINE_WAIT_FUNC(wait, ksocket_udp_wake);
 
 	/*
+	 * The thread looks for datagrams as well where softirqs answer: one of
+	 * them may have found it at work, and left to it what has come.
+	 *
 	 * Interruptible, because that is what sock_def_readable() wakes, and
 	 * it does not count as load. No signal reaches a kthread.
 	 */
 	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
-	if (!ksocket_udp_pending(sk) && !kthread_should_stop()) {
+	if (!READ_ONCE(worker->blocked) && !ksocket_udp_pending(worker) &&
+	    !kthread_should_stop()) {
 		schedule();
 		ksocket_count_wakeup(worker->svc);
 	}
 	finish_wait(sk_sleep(sk), &wait);
 }
 
-static void ksocket_udp_set_in(union ksocket_addr *addr, __be32 ip, __be16 port)
+static void ksocket_udp_data_ready(struct sock *sk)
 {
-	addr->in.sin_family = AF_INET;
-	addr->in.sin_addr.s_addr = ip;
-	addr->in.sin_port = port;
+	struct ksocket_worker *worker;
+
+	rcu_read_lock();
+	worker = rcu_dereference_sk_user_data(sk);
+	if (worker)
+		ksocket_worker_ready(worker);
+	rcu_read_unlock();
 }
 
-/* Where it came from; an IPv4-mapped source becomes the IPv4 one. */
-static void ksocket_udp_parse_source(struct ksocket_datagram *dgram)
+/*
+ * Answer a datagram here and now, unless others go before it, or another CPU or
+ * the thread is at work.
+ */
+static bool ksocket_udp_take(struct ksocket_worker *worker,
+			     struct sk_buff *skb)
 {
-	const struct sockaddr_in6 *in6 = &dgram->peer.in6;
-
-	if (dgram->peer.sa.sa_family == AF_INET6 &&
-	    ipv6_addr_v4mapped(&in6->sin6_addr))
-		ksocket_udp_set_in(&dgram->from,
-				   in6->sin6_addr.s6_addr32[3],
-				   in6->sin6_port);
-	else
-		dgram->from = dgram->peer;
-}
-
-static void ksocket_udp_parse_pktinfo4(const struct in_pktinfo *info,
-				       __be16 port,
-				       struct ksocket_datagram *dgram)
-{
-	ksocket_udp_set_in(&dgram->to, info->ipi_addr.s_addr, port);
-	dgram->ifindex = info->ipi_ifindex;
-	/*
-	 * fib_compute_spec_dst(): the address to answer from is the one that
-	 * was asked, except for a broadcast or multicast one.
-	 */
-	dgram->to_host = info->ipi_addr.s_addr == info->ipi_spec_dst.s_addr;
-}
-
-static void ksocket_udp_parse_pktinfo6(const struct in6_pktinfo *info,
-				       __be16 port,
-				       struct ksocket_datagram *dgram)
-{
-	dgram->to.in6.sin6_family = AF_INET6;
-	dgram->to.in6.sin6_addr = info->ipi6_addr;
-	dgram->to.in6.sin6_port = port;
-	dgram->ifindex = info->ipi6_ifindex;
-	dgram->to_host = !ipv6_addr_is_multicast(&info->ipi6_addr);
-	if (ipv6_addr_type(&info->ipi6_addr) & IPV6_ADDR_LINKLOCAL)
-		dgram->to.in6.sin6_scope_id = info->ipi6_ifindex;
-}
-
-/* Which address was asked, and by which device. */
-static void ksocket_udp_parse_destination(const struct ksocket_config *cfg,
-					  struct msghdr *msg,
-					  struct ksocket_datagram *dgram)
-{
-	/* A dual-stack socket describes an IPv4 datagram in both ways. */
-	bool v4 = dgram->from.sa.sa_family == AF_INET;
-	__be16 port = cfg->listen.in.sin_port;
-	struct cmsghdr *cmsg;
-
-	for_each_cmsghdr(cmsg, msg) {
-		if (v4 && cmsg->cmsg_level == SOL_IP &&
-		    cmsg->cmsg_type == IP_PKTINFO)
-			ksocket_udp_parse_pktinfo4(CMSG_DATA(cmsg), port,
-						   dgram);
-		else if (!v4 && cmsg->cmsg_level == SOL_IPV6 &&
-			 cmsg->cmsg_type == IPV6_PKTINFO)
-			ksocket_udp_parse_pktinfo6(CMSG_DATA(cmsg), port,
-						   dgram);
+	if (!worker->attached || ksocket_udp_pending(worker) ||
+	    !spin_trylock(&worker->lock))
+		return false;
+	if (unlikely(worker->blocked)) {
+		spin_unlock(&worker->lock);
+		return false;
 	}
+
+	ksocket_udp_describe(worker, skb, &worker->dgram);
+	ksocket_worker_handle(worker, &worker->dgram);
+	spin_unlock(&worker->lock);
+
+	/*
+	 * What another CPU has brought meanwhile, it has left to us. The other
+	 * half of the pair is in ksocket_worker_ready().
+	 */
+	smp_mb();
+	if (unlikely(ksocket_udp_pending(worker) || READ_ONCE(worker->blocked)))
+		ksocket_worker_ready(worker);
+	return true;
+}
+
+/* Keep it for the thread, or for whoever is at work. */
+static bool ksocket_udp_leave(struct ksocket_worker *worker,
+			      struct sk_buff *skb)
+{
+	struct sock *sk = worker->listen->sk;
+	struct ksocket_datagram dgram;
+
+	/* What is in the socket's queue has come before. */
+	if (!skb_queue_empty_lockless(&sk->sk_receive_queue))
+		return false;
+
+	ksocket_udp_describe(worker, skb, &dgram);
+	if (!ksocket_udp_enqueue(worker, &dgram))
+		return false;
+
+	if (worker->attached)
+		ksocket_worker_ready(worker);
+	else
+		worker->data_ready(sk);
+	return true;
+}
+
+/*
+ * Before the socket's queue, which saves its locks and its accounting. The
+ * stack has verified the checksum. A burst would be cut up for it, so with GRO
+ * only the queue will do. Return: 0, or 1 for the stack to go on.
+ */
+static int ksocket_udp_encap_rcv(struct sock *sk, struct sk_buff *skb)
+{
+	struct ksocket_worker *worker = rcu_dereference_sk_user_data(sk);
+
+	if (unlikely(!worker))
+		return 1;
+
+	/* Of a burst that was cut up it may be a link still. */
+	skb_mark_not_on_list(skb);
+	__skb_pull(skb, sizeof(struct udphdr));
+	if (ksocket_udp_take(worker, skb) || ksocket_udp_leave(worker, skb))
+		return 0;
+
+	__skb_push(skb, sizeof(struct udphdr));
+	return 1;
+}
+
+static void ksocket_udp_attach(struct ksocket_worker *worker)
+{
+	const struct ksocket_config *cfg = &worker->svc->cfg;
+	struct sock *sk = worker->listen->sk;
+
+	worker->attached = cfg->datapath == KSOCKET_SOFTIRQ;
+	write_lock_bh(&sk->sk_callback_lock);
+	worker->data_ready = sk->sk_data_ready;
+	rcu_assign_sk_user_data(sk, worker);
+	if (worker->attached)
+		WRITE_ONCE(sk->sk_data_ready, ksocket_udp_data_ready);
+	write_unlock_bh(&sk->sk_callback_lock);
+
+	if (!cfg->gro) {
+		WRITE_ONCE(udp_sk(sk)->encap_rcv, ksocket_udp_encap_rcv);
+		/* The stack asks for the type and then calls the function. */
+		smp_store_release(&udp_sk(sk)->encap_type, 1);
+	}
+}
+
+/* A softirq that has found the worker before may be at work with it still. */
+static void ksocket_udp_detach(struct ksocket_worker *worker)
+{
+	struct sock *sk = worker->listen->sk;
+
+	WRITE_ONCE(udp_sk(sk)->encap_type, 0);
+	write_lock_bh(&sk->sk_callback_lock);
+	WRITE_ONCE(sk->sk_data_ready, worker->data_ready);
+	rcu_assign_sk_user_data(sk, NULL);
+	write_unlock_bh(&sk->sk_callback_lock);
 }
 
 union ksocket_udp_control {
@@ -336,46 +434,13 @@ union ksocket_udp_control {
 		  CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
-static int ksocket_udp_recv(struct ksocket_worker *worker,
-			    struct ksocket_datagram *dgram)
+/* "ss -K" has unbound the socket from its device. */
+static void ksocket_udp_mend(struct ksocket_worker *worker)
 {
-	const struct ksocket_config *cfg = &worker->svc->cfg;
-	union ksocket_udp_control control;
-	struct kvec vec = {
-		.iov_base = worker->buffer,
-		.iov_len = cfg->buffer_size,
-	};
-	struct msghdr msg = {
-		.msg_name = &dgram->peer,
-		.msg_namelen = sizeof(dgram->peer),
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	int len;
+	int ifindex = worker->svc->cfg.ifindex;
 
-	memset(dgram, 0, sizeof(*dgram));
-	/* MSG_TRUNC: the length that came, not the length that fitted. */
-	len = kernel_recvmsg(worker->listen, &msg, &vec, 1, vec.iov_len,
-			     MSG_DONTWAIT | MSG_TRUNC);
-	if (len < 0) {
-		/* "ss -K" has unbound the socket from its device. */
-		if (len == -ECONNABORTED && cfg->ifindex)
-			sock_bindtoindex(worker->listen->sk, cfg->ifindex,
-					 true);
-		return len;
-	}
-
-	dgram->data = worker->buffer;
-	dgram->len = len;
-	dgram->truncated = len > cfg->buffer_size;
-
-	/* The stack has moved both past what it wrote. */
-	msg.msg_control = &control;
-	msg.msg_controllen = sizeof(control) - msg.msg_controllen;
-	ksocket_udp_parse_source(dgram);
-	ksocket_udp_parse_destination(cfg, &msg, dgram);
-
-	return 0;
+	if (ifindex)
+		sock_bindtoindex(worker->listen->sk, ifindex, true);
 }
 
 static int ksocket_udp_send(struct socket *sock, struct msghdr *msg,
@@ -434,7 +499,9 @@ static int ksocket_udp_send_receiver(struct ksocket_worker *worker,
 	 * would miss it.
 	 */
 	if (ksocket_udp_error_is_stale(err)) {
+		local_bh_disable();
 		ksocket_count_stale_error(worker->svc);
+		local_bh_enable();
 		err = ksocket_udp_send(worker->reply, &msg, dgram);
 	}
 
@@ -479,7 +546,7 @@ static int ksocket_udp_send_sender(struct ksocket_worker *worker,
 				   const struct ksocket_datagram *dgram)
 {
 	union ksocket_udp_control control = {};
-	union ksocket_addr peer = dgram->peer;
+	union ksocket_addr peer = dgram->from;
 	struct msghdr msg = {
 		.msg_name = &peer,
 		.msg_namelen = ksocket_udp_addr_len(&peer),
@@ -489,6 +556,20 @@ static int ksocket_udp_send_sender(struct ksocket_worker *worker,
 	msg.msg_controllen = ksocket_udp_put_pktinfo(&control, dgram);
 
 	return ksocket_udp_send(worker->listen, &msg, dgram);
+}
+
+static int ksocket_udp_answer(struct ksocket_worker *worker,
+			      const struct ksocket_datagram *dgram)
+{
+	if (ksocket_has_receiver(&worker->svc->cfg))
+		return ksocket_udp_send_receiver(worker, dgram);
+
+	return ksocket_udp_send_sender(worker, dgram);
+}
+
+static bool ksocket_udp_is_pending(const struct ksocket_worker *worker)
+{
+	return ksocket_udp_pending(worker);
 }
 
 static u32 ksocket_udp_rx_overflow(const struct ksocket_worker *worker)
@@ -513,10 +594,18 @@ const struct ksocket_transport ksocket_udp = {
 	.name = "udp",
 	.open = ksocket_udp_open,
 	.close = ksocket_udp_close,
+	.attach = ksocket_udp_attach,
+	.detach = ksocket_udp_detach,
 	.wait = ksocket_udp_wait,
+	.pending = ksocket_udp_is_pending,
 	.recv = ksocket_udp_recv,
-	.send_receiver = ksocket_udp_send_receiver,
-	.send_sender = ksocket_udp_send_sender,
+	.describe = ksocket_udp_describe_kept,
+	.keep = ksocket_udp_keep,
+	.mend = ksocket_udp_mend,
+	.load = ksocket_udp_load,
+	.turn = ksocket_udp_turn,
+	.build = ksocket_udp_build,
+	.send = ksocket_udp_answer,
 	.rx_overflow = ksocket_udp_rx_overflow,
 	.reply_ignored = ksocket_udp_reply_ignored,
 };

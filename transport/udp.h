@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the two halves of the UDP transport share: udp.c has the sockets,
+ * udp_skb.c the packets.
+ */
+#ifndef KSOCKET_TRANSPORT_UDP_H
+#define KSOCKET_TRANSPORT_UDP_H
+
+#include <linux/skbuff.h>
+#include <linux/udp.h>
+#include <net/sock.h>
+
+#include "ksocket.h"
+
+/**
+ * ksocket_udp_pending() - is there a datagram to take?
+ * @worker: the worker
+ *
+ * Whatever waits is accounted for before it is queued.
+ *
+ * Return: true if so.
+ */
+static inline bool ksocket_udp_pending(const struct ksocket_worker *worker)
+{
+	const struct sock *sk = worker->listen->sk;
+
+	if (!atomic_read(&sk->sk_rmem_alloc))
+		return false;
+
+	return !skb_queue_empty_lockless(&worker->batch) ||
+	       !skb_queue_empty_lockless(&worker->queue) ||
+	       !skb_queue_empty_lockless(&sk->sk_receive_queue) ||
+	       !skb_queue_empty_lockless(&udp_sk(sk)->reader_queue);
+}
+
+int ksocket_udp_recv(struct ksocket_worker *worker,
+		     struct ksocket_datagram *dgram);
+void ksocket_udp_describe(const struct ksocket_worker *worker,
+			  struct sk_buff *skb, struct ksocket_datagram *dgram);
+void ksocket_udp_describe_kept(struct ksocket_worker *worker,
+			       struct sk_buff *skb,
+			       struct ksocket_datagram *dgram);
+void ksocket_udp_keep(const struct ksocket_datagram *dgram);
+bool ksocket_udp_enqueue(struct ksocket_worker *worker,
+			 const struct ksocket_datagram *dgram);
+void ksocket_udp_purge(struct ksocket_worker *worker);
+int ksocket_udp_load(struct ksocket_worker *worker,
+		     struct ksocket_datagram *dgram, unsigned int offset,
+		     unsigned int len);
+int ksocket_udp_turn(struct ksocket_worker *worker,
+		     struct ksocket_datagram *dgram);
+int ksocket_udp_build(struct ksocket_worker *worker,
+		      struct ksocket_datagram *dgram);
+__be32 ksocket_udp_reply_label(const struct ksocket_worker *worker);
+void ksocket_udp_flows_drop(struct ksocket_worker *worker);
+
+#endif /* KSOCKET_TRANSPORT_UDP_H */
