@@ -11,6 +11,8 @@
 #   BASELINE          a stored bench.json: say what has become slower, and fail
 #                     when something of ours did by more than 5 percent
 #   BENCH_OUT         where bench.json, bench.txt and bench.svg go (.cache/bench)
+#   BENCH_SHORT       ours and the reference only, without a plot, compared with
+#                     stored-KERNEL.json
 #   BENCH_COUNT       datagrams of a timed run (20000)
 #   BENCH_CONTENDERS, BENCH_COLUMNS, BENCH_FAMILIES  see guest.sh
 
@@ -22,7 +24,17 @@ VM_DIR=$(cd "$(dirname "$0")/../vm" && pwd -P)
 BENCH=$REPO/selftests/bench
 kernel=${KERNEL:-6.1}
 out=${BENCH_OUT:-$CACHE/bench}
-"$VM_DIR/deps.sh" vm bench
+image=bench
+if [ -n "${BENCH_SHORT:-}" ]; then
+	image=base
+	export BENCH_CONTENDERS="recvmmsg ksocket-copy ksocket-zerocopy ksocket-softirq
+		ksocket-zerocopy-gro ksocket-softirq-gro"
+	export BENCH_COLUMNS="echo64 echo1400 relay64 ping64"
+	BASELINE=${BASELINE:-$BENCH/stored-$kernel.json}
+	"$VM_DIR/deps.sh" vm
+else
+	"$VM_DIR/deps.sh" vm bench
+fi
 mkdir -p "$out"
 work=$(mktemp -d "$CACHE/bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -32,12 +44,13 @@ ko=$("$VM_DIR/build.sh" "$kernel")
 mkdir "$work/load" "$work/bin"
 cp "$BENCH"/Kbuild "$BENCH"/bench_payload.h "$BENCH"/bench_load.c "$BENCH"/bench_floor.c "$work/load"
 "$VM_DIR/build.sh" "$kernel" "$work/load" "$work/ko" >/dev/null
-cp "$work"/ko/*.ko "$BENCH/guest.sh" "$work/bin"
+cp "$work"/ko/*.ko "$BENCH"/{guest,contenders}.sh "$work/bin"
 for program in bench_server bench_client; do
 	gcc-12 -O2 -Wall -Wextra -static -o "$work/bin/$program" "$BENCH/$program.c"
 done
-clang -O2 -g -target bpf -I"/usr/include/$(uname -m)-linux-gnu" \
-	-c "$BENCH/bench_bpf.c" -o "$work/bin/bench_bpf.o"
+[ -n "${BENCH_SHORT:-}" ] ||
+	clang -O2 -g -target bpf -I"/usr/include/$(uname -m)-linux-gnu" \
+		-c "$BENCH/bench_bpf.c" -o "$work/bin/bench_bpf.o"
 
 options=()
 for name in BENCH_COUNT BENCH_CONTENDERS BENCH_COLUMNS BENCH_FAMILIES; do
@@ -45,11 +58,11 @@ for name in BENCH_COUNT BENCH_CONTENDERS BENCH_COLUMNS BENCH_FAMILIES; do
 done
 step boot "a guest that counts instructions"
 # Mitigations would be counted, the timer of an emulated machine as well.
-KSOCKET_ACCEL=tcg "$VM_DIR/vm.sh" "$kernel" --image bench --smp 1 --ko "$ko" \
+KSOCKET_ACCEL=tcg "$VM_DIR/vm.sh" "$kernel" --image $image --smp 1 --ko "$ko" \
 	--qemu '-icount shift=0,align=off,sleep=off' \
 	--append 'mitigations=off nokaslr tsc=reliable clocksource=tsc' \
 	--add "$work/bin:/usr/lib/ksocket/bench" --timeout 3000 \
 	${options[@]+"${options[@]}"} \
-	--command '/bin/bash /usr/lib/ksocket/bench/guest.sh' | tee "$work/results"
+	--command '/bin/bash /usr/lib/ksocket/bench/guest.sh' | tee "$out/results"
 
-python3 "$BENCH/report.py" "$work/results" "$out" "$kernel" ${BASELINE:+"$BASELINE"}
+python3 "$BENCH/report.py" "$out/results" "$out" "$kernel" ${BASELINE:+"$BASELINE"}

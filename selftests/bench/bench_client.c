@@ -2,17 +2,20 @@
 /*
  * bench_client - closed-loop UDP load from user space.
  *
- *	bench_client FROM PORT TO PORT SIZE COUNT WINDOW VERIFY [relay]
+ *	bench_client FROM PORT TO PORT SIZE COUNT WINDOW VERIFY [relay|times]
  *
  * For an echo, one connected socket; for a relay, whose answers come from
  * another port, a connected one to send by and one to receive by.
  *
  * Keeps WINDOW datagrams on their way; with WINDOW 1 that is ping-pong. With
  * VERIFY 1 each reply is compared byte by byte. Prints sent, received, wrong,
- * twice and the nanoseconds from the first datagram to the last reply.
+ * twice and the nanoseconds from the first datagram to the last reply; with
+ * "times" also the median, the 99th and the 99.9th percentile of the round trips
+ * in nanoseconds.
  */
 #define _GNU_SOURCE
 #include <signal.h>
+#include <stdbool.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,20 +35,39 @@ static long long now(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+static const char usage[] =
+"usage: bench_client FROM PORT TO PORT SIZE COUNT WINDOW VERIFY [relay|times]\n";
+
+static int by_size(const void *a, const void *b)
+{
+	unsigned int x = *(const unsigned int *)a, y = *(const unsigned int *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The value that so many thousandths of @n sorted ones are below. */
+static unsigned int percentile(const unsigned int *sorted, unsigned int n,
+			       unsigned int thousandths)
+{
+	return n ? sorted[(unsigned long long)n * thousandths / 1000] : 0;
+}
+
 int main(int argc, char **argv)
 {
+	bool times = argc == 10 && !strcmp(argv[9], "times");
+	bool relay = argc == 10 && !times;
 	unsigned int size, count, window, verify, i, number;
 	unsigned int sent = 0, received = 0, wrong = 0, twice = 0;
 	struct sigaction action = { .sa_handler = expired };
 	struct sockaddr_storage addr;
 	unsigned char data[65536], *seen;
-	long long start, end;
+	unsigned int *trip = NULL;
+	long long start, end, *sent_at = NULL;
 	socklen_t len;
 	int fd, out;
 
 	if (argc != 9 && argc != 10) {
-		fprintf(stderr,
-			"usage: bench_client FROM PORT TO PORT SIZE COUNT WINDOW VERIFY [relay]\n");
+		fputs(usage, stderr);
 		return 2;
 	}
 	size = atoi(argv[5]);
@@ -53,14 +75,19 @@ int main(int argc, char **argv)
 	window = atoi(argv[7]);
 	verify = atoi(argv[8]);
 	seen = calloc(count, 1);
+	if (times) {
+		sent_at = calloc(count, sizeof(*sent_at));
+		trip = calloc(count, sizeof(*trip));
+	}
 	len = bench_parse(argv[1], argv[2], &addr);
 	fd = socket(addr.ss_family, SOCK_DGRAM, 0);
-	if (!seen || size < 8 || fd < 0 || bind(fd, (void *)&addr, len)) {
+	if (!seen || (times && (!sent_at || !trip)) || size < 8 || fd < 0 ||
+	    bind(fd, (void *)&addr, len)) {
 		perror("bench_client");
 		return 2;
 	}
 	len = bench_parse(argv[3], argv[4], &addr);
-	out = argc == 10 ? socket(addr.ss_family, SOCK_DGRAM, 0) : fd;
+	out = relay ? socket(addr.ss_family, SOCK_DGRAM, 0) : fd;
 	if (out < 0 || connect(out, (void *)&addr, len)) {
 		perror("bench_client: connect");
 		return 2;
@@ -78,6 +105,8 @@ int main(int argc, char **argv)
 			for (i = 0; verify && i < size; i++)
 				data[i] = bench_byte(sent, i);
 			memcpy(data, &sent, sizeof(sent));
+			if (times)
+				sent_at[sent] = now();
 			if (send(out, data, size, 0) < 0) {
 				perror("send");
 				return 2;
@@ -99,10 +128,19 @@ int main(int argc, char **argv)
 				break;
 			}
 		}
+		if (times)
+			trip[received - 1] = now() - sent_at[number];
 		twice += seen[number]++;
 	}
 	end = now();
 
-	printf("%u %u %u %u %lld\n", sent, received, wrong, twice, end - start);
+	printf("%u %u %u %u %lld", sent, received, wrong, twice, end - start);
+	if (times) {
+		qsort(trip, received, sizeof(*trip), by_size);
+		printf(" %u %u %u", percentile(trip, received, 500),
+		       percentile(trip, received, 990),
+		       percentile(trip, received, 999));
+	}
+	printf("\n");
 	return 0;
 }

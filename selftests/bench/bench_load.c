@@ -308,7 +308,10 @@ static int load_addresses(void)
 			return -EINVAL;
 	}
 
-	return mac_pton(mac, load_mac) ? 0 : -EINVAL;
+	/* mac_pton() is declared in another header in each age. */
+	return sscanf(mac, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &load_mac[0],
+		      &load_mac[1], &load_mac[2], &load_mac[3], &load_mac[4],
+		      &load_mac[5]) == ETH_ALEN ? 0 : -EINVAL;
 }
 
 static int __init load_init(void)

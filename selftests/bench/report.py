@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """report.py RESULTS OUT KERNEL [BASELINE] - table, JSON and plot of a benchmark.
 
-Reads what guest.sh printed. Writes bench.txt, bench.json and bench.svg (by
-gnuplot) into the folder OUT and prints the table. With a BASELINE, an earlier
+Reads what guest.sh printed. Writes bench.txt, bench.json and, where there is a
+gnuplot, bench.svg into the folder OUT and prints the table. With a BASELINE, an earlier
 bench.json, everything of ours that takes more than five percent more
 instructions fails.
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -66,8 +67,10 @@ def table_text(results, kernel):
 
 def plot(results, kernel, out):
     """A bar for each contender, saturated echo and relay of 64 bytes."""
+    if not shutil.which("gnuplot"):
+        return
     table = results.get("4") or next(iter(results.values()))
-    data = os.path.join(out, "bench.dat")
+    data, svg = os.path.join(out, "bench.dat"), os.path.join(out, "bench.svg")
     wanted = [c for c in ("echo64", "relay64") if c in columns_of(table)]
     if not wanted:
         return
@@ -79,7 +82,7 @@ def plot(results, kernel, out):
                      for i, column in enumerate(wanted))
     script = f"""
 set terminal svg size 900,420 font 'sans,12' background rgb 'white'
-set output '{os.path.join(out, "bench.svg")}'
+set output '{svg}'
 set title 'Instructions per datagram, Linux {kernel}: less is better'
 set style data histogram
 set style fill solid 0.8
@@ -90,6 +93,10 @@ plot {bars}
 """
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
     os.remove(data)
+    with open(svg, "r+", encoding="utf-8") as file:
+        first, rest = file.read().split("\n", 1)
+        file.seek(0)
+        file.write(f"{first}\n<!-- SPDX-License-Identifier: GPL-2.0 -->\n{rest}")
 
 
 def slower(results, baseline):
