@@ -8,7 +8,7 @@ MODULE_DIR ?= updates
 
 # Kbuild comes back to this folder with KERNELRELEASE set and reads Kbuild.
 .PHONY: modules modules_install install uninstall clean help
-.PHONY: demo check soak static mutants bench fetch
+.PHONY: demo check soak static mutants bench bench-host fetch
 
 modules: headers
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
@@ -57,12 +57,15 @@ mutants:
 bench:
 	@KERNEL=$(KERNEL) selftests/bench/bench.sh
 
+bench-host: modules
+	@selftests/bench/host.sh
+
 fetch:
 	@$(VM)/deps.sh vm
 	@$(VM)/fetch.sh $(or $(KERNELS),5.10 6.1 6.12 7.2) source
 
 # Chosen on the command line, they reach the scripts as environment.
-export KERNELS TESTS PARTS JOBS CHECKS MUTANTS KSOCKET_CACHE BASELINE
+export KERNELS TESTS PARTS DATAPATHS JOBS CHECKS MUTANTS KSOCKET_CACHE BASELINE
 
 help:
 	@echo 'Targets:'
@@ -77,6 +80,7 @@ help:
 	@echo '  static           the static checks alone'
 	@echo '  mutants          planted faults that the tests have to notice'
 	@echo '  bench            instructions per datagram, ours and others'"'"
+	@echo '  bench-host       timings on this machine, as root: loads ksocket here'
 	@echo '  fetch            only fetch what check needs'
 	@echo '  help             this text'
 	@echo 'Variables:'
@@ -88,7 +92,8 @@ help:
 	@echo '  BASELINE=FILE    of bench: an earlier bench.json to compare with'
 	@echo '  KERNELS="..."    of check, soak, static, mutants: 5.10 6.1 6.12 7.2 debug'
 	@echo '  TESTS="..."      of check and soak: names of test programs, such as echo'
-	@echo '  PARTS="..."      of check: static tests negative mutants'
+	@echo '  DATAPATHS="..."  of check and soak: copy zerocopy softirq'
+	@echo '  PARTS="..."      of check: static tests negative mutants bench'
 	@echo '  JOBS=N           of check: guests at a time'
 	@echo '  CHECKS="..."     of static; MUTANTS="..." of mutants: names of some'
 	@echo '  KSOCKET_CACHE=D  where kernels and images are kept (.cache)'

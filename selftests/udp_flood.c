@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <linux/types.h>
+#include <linux/udp.h>
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
@@ -33,6 +34,8 @@ static const char help[] =
 "  -c COUNT    this many datagrams (default: as many as -t SECONDS allows)\n"
 "  -t SECONDS  for at most that long (default: no limit)\n"
 "  -s SIZE     payload bytes, 0 to 65535 (default 64)\n"
+"  -g SEGMENTS hand them to the kernel so many at a time, as one packet\n"
+"              (UDP_SEGMENT)\n"
 "  -p PORTS    send from that many source ports in turn (default 1)\n"
 "  -b ADDRESS  send from this address; may be followed by ,PORT\n"
 "  -R RATE     at most that many datagrams a second\n"
@@ -65,7 +68,8 @@ static struct {
 	bool all;
 	int patience_ms;
 	bool listen;
-} opt = { .size = 64, .ports = 1, .patience_ms = 2000 };
+	unsigned int segments;
+} opt = { .size = 64, .ports = 1, .patience_ms = 2000, .segments = 1 };
 
 static struct {
 	__u64 sent, received, wrong, duplicate, errors;
@@ -192,14 +196,19 @@ static __u64 drain(int wait_ms)
 	return n;
 }
 
+/* The next datagram, or as many as go in one burst. */
 static void send_one(void)
 {
 	static __u8 data[PAYLOAD_MAX];
-	struct pollfd room = { .fd = out[sum.sent % opt.ports],
+	struct pollfd room = { .fd = out[sum.sent / opt.segments % opt.ports],
 			       .events = POLLOUT };
+	unsigned int n = opt.segments, i;
 
-	fill(data, opt.size, sum.sent);
-	while (send(room.fd, data, opt.size, MSG_DONTWAIT) < 0) {
+	if (opt.count && opt.count - sum.sent < n)
+		n = opt.count - sum.sent;
+	for (i = 0; i < n; i++)
+		fill(data + i * opt.size, opt.size, sum.sent + i);
+	while (send(room.fd, data, n * opt.size, MSG_DONTWAIT) < 0) {
 		if (stopped)
 			return;
 		if (errno == EAGAIN || errno == ENOBUFS) {
@@ -214,7 +223,7 @@ static void send_one(void)
 		    sum.errors++ > sum.sent + 1000000)
 			die("send");
 	}
-	sum.sent++;
+	sum.sent += n;
 }
 
 static bool time_is_up(void)
@@ -382,6 +391,13 @@ static void open_senders(void)
 				opt.reply_port);
 		add_in(open_socket(&local));
 	}
+	for (i = 0; opt.segments > 1 && i < opt.ports; i++) {
+		int size = opt.size;
+
+		if (setsockopt(out[i], IPPROTO_UDP, UDP_SEGMENT, &size,
+			       sizeof(size)))
+			die("UDP_SEGMENT");
+	}
 }
 
 static void read_options(int argc, char **argv)
@@ -391,7 +407,7 @@ static void read_options(int argc, char **argv)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:t:s:p:b:R:rw:o:aT:lh", longs,
+	while ((c = getopt_long(argc, argv, "c:t:s:g:p:b:R:rw:o:aT:lh", longs,
 				NULL)) != -1) {
 		switch (c) {
 		case 'c':
@@ -402,6 +418,9 @@ static void read_options(int argc, char **argv)
 			break;
 		case 's':
 			opt.size = to_number(optarg, 0, PAYLOAD_MAX);
+			break;
+		case 'g':
+			opt.segments = to_number(optarg, 1, 64);
 			break;
 		case 'p':
 			opt.ports = to_number(optarg, 1, SOCKETS_MAX - 1);
@@ -440,7 +459,7 @@ static void read_options(int argc, char **argv)
 			usage();
 		}
 	}
-	if (argc - optind != 2)
+	if (argc - optind != 2 || opt.segments * opt.size > PAYLOAD_MAX)
 		usage();
 }
 

@@ -7,7 +7,9 @@
 #   KERNELS  "5.10 6.1 6.12 7.2 debug" (default: all)
 #   TESTS    names of test programs (default: all; a choice leaves out what is
 #            not a selftest)
-#   PARTS    "static tests negative mutants", to choose among these
+#   DATAPATHS  "copy zerocopy softirq": run the tests on each of these (default:
+#            on the module's default, and some on the others on one kernel each)
+#   PARTS    "static tests negative mutants bench", to choose among these
 #   JOBS     how many guests at once
 
 set -eu -o pipefail
@@ -20,7 +22,7 @@ TESTS=${TESTS:-}
 JOBS=${JOBS:-$(guest_jobs)}
 if [ -z "${PARTS:-}" ]; then
 	PARTS=tests
-	[ -n "$TESTS" ] || PARTS="static tests negative mutants"
+	[ -n "$TESTS" ] || PARTS="static tests negative mutants bench"
 fi
 for kernel in $KERNELS; do
 	case " $ALL_KERNELS " in
@@ -73,39 +75,69 @@ builder_end() {
 }
 
 tests_on() {
-	local kernel=$1 label=$2 tests=$3 timeout=1200 pair_options=()
-	shift 3
+	local kernel=$1 label=$2 params=$3 tests=$4 timeout=1200 pair_options=()
+	shift 4
 	[ "$kernel" != debug ] || timeout=3000
 	pair_options "$kernel" || return
 	# shellcheck disable=SC2086 # options are words
 	LABEL=$label OUT=$logs/$(basename "$tests") "$VM_DIR/run-tests.sh" "$kernel" "$tests" "$1" \
 		--timeout "${VM_TIMEOUT:-$timeout}" ${KSOCKET_SOAK:+--env KSOCKET_SOAK=1} ${special:-} \
-		"${pair_options[@]}"
+		--env KSOCKET_PARAMS="$params" "${pair_options[@]}"
 }
 
-# tests_guest KERNEL NAME [PROGRAM...] - one guest that runs these programs.
+# tests_guest KERNEL LABEL PARAMS NAME [PROGRAM...] - one guest that runs these
+# programs, the module loaded with PARAMS.
 tests_guest() {
-	local kernel=$1 name=$2
-	shift 2
+	local kernel=$1 label=$2 params=$3 name=$4
+	shift 4
 	[ $# -gt 0 ] || return 0
 	mkdir "$run/$name"
 	cp -al "$run/tests/." "$run/$name/"
 	rm "$run/$name/kselftest-list.txt"
 	printf 'ksocket:%s\n' "$@" >"$run/$name/kselftest-list.txt"
-	job "$name" tests_on "$kernel" "$kernel" "$run/$name"
+	job "$name" tests_on "$kernel" "$label" "$params" "$run/$name"
 }
 
-# tests_jobs KERNEL - one guest for most programs, and one for each of those
-# that need one to themselves. The debug kernel is slow: there, several guests
-# share them, so that whoever comes free goes on with the next.
-tests_jobs() {
-	local kernel=$1 guests=1 program special='' all=() share=() i n=0
+# What says its parameters itself, or is not about traffic: once is enough.
+OWN_PARAMS="datapath.sh params.sh noipv6.sh docs.sh"
+
+# Where nobody asked for another datapath, these have to do.
+SHORT_TURN="echo.sh relay.sh udp_sizes source_addr.sh dead_receiver.sh"
+
+# datapaths_on KERNEL - "default" is the module's own; several words for several
+# turns.
+datapaths_on() {
+	if [ -n "${DATAPATHS:-}" ]; then
+		echo "$DATAPATHS"
+		return
+	fi
+	case $1 in
+	6.1) echo "default copy" ;;
+	7.2) echo "default zerocopy" ;;
+	*) echo default ;;
+	esac
+}
+
+# tests_turn KERNEL DATAPATH FIRST - one guest for most programs, and one for each
+# of those that need one to themselves. The debug kernel is slow: there, several
+# guests share them, so that whoever comes free goes on with the next.
+tests_turn() {
+	local kernel=$1 label=$1 params='' first=$3 name=tests-$1-$2
+	local guests=1 program special='' all=() share=() i n=0
 	[ "$kernel" != debug ] || guests=4
+	if [ "$2" != default ]; then
+		label=$kernel/$2
+		params=datapath=$2
+	fi
 	mapfile -t all < <(sed 's/^ksocket://' "$run/tests/kselftest-list.txt")
 	for program in "${all[@]}"; do
-		if has "$SPECIAL_PROGRAMS" "$program" && special_here "$program" "$kernel"; then
+		if [ "$first" = no ] && has "$OWN_PARAMS" "$program"; then
+			continue
+		elif [ "$first" = no ] && [ -z "${DATAPATHS:-}" ] && ! has "$SHORT_TURN" "$program"; then
+			continue
+		elif has "$SPECIAL_PROGRAMS" "$program" && special_here "$program" "$kernel"; then
 			special=$(special_options "$program")
-			tests_guest "$kernel" "tests-$kernel-$program" "$program"
+			tests_guest "$kernel" "$label" "$params" "$name-$program" "$program"
 			special=''
 		else
 			share[n % guests]+=" $program"
@@ -114,7 +146,15 @@ tests_jobs() {
 	done
 	for i in ${share[@]+"${!share[@]}"}; do
 		# shellcheck disable=SC2086 # a list of words
-		tests_guest "$kernel" "tests-$kernel-$i" ${share[i]}
+		tests_guest "$kernel" "$label" "$params" "$name-$i" ${share[i]}
+	done
+}
+
+tests_jobs() {
+	local datapath first=yes
+	for datapath in $(datapaths_on "$1"); do
+		tests_turn "$1" "$datapath" $first
+		first=no
 	done
 }
 
@@ -168,6 +208,7 @@ if has "$PARTS" static; then
 	KERNELS=$KERNELS job static "$REPO/selftests/static/check.sh"
 fi
 if has "$PARTS" negative; then job machine "$VM_DIR/negative.sh" machine; fi
+if has "$PARTS" bench && has "$KERNELS" 6.1; then job bench "$REPO/selftests/bench/check.sh"; fi
 if has "$PARTS" mutants && [ -n "$stock" ]; then
 	MUTANTS=${MUTANTS:-$mutants} KERNELS=$stock job mutants "$VM_DIR/mutants.sh"
 fi

@@ -1,0 +1,382 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# datapath.sh - copy, zerocopy and softirq do the same, in three ways: to
+# netfilter, to routing policy, to taps, to checksums, to the MTU.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+DATAPATHS="copy zerocopy softirq"
+COUNT=500
+ON_OFF="on off"
+GRO="on off"
+# There, loading alone takes seconds.
+if [ -n "${KSOCKET_DEBUG_KERNEL:-}" ] && [ -z "${KSOCKET_SOAK:-}" ]; then
+	COUNT=50
+	ON_OFF=off
+	GRO=on
+fi
+
+# echo_b [PARAMETER=VALUE...]: a asks, b answers whatever its address
+echo_b() {
+	load_in b mode=echo listen_addr=:: listen_port=7000 "$@"
+}
+
+# ask_b [OPTION...]: a closed loop over both families, each answer compared
+ask_b() {
+	in_ns a "$KSOCKET_TESTS/udp_flood" -c $COUNT -w 16 -a "$@" 192.0.2.2 7000
+	in_ns a "$KSOCKET_TESTS/udp_flood" -c $COUNT -w 16 -a "$@" 2001:db8::2 7000
+}
+
+unload_b() {
+	balanced b
+	rmmod ksocket
+}
+
+shown() {
+	load mode=relay listen_port=7000 datapath=zerocopy gro=on
+	assert_eq datapath "$(counter datapath)" zerocopy
+	assert_eq gro "$(counter gro)" on
+	unload
+	# An answer that is composed takes the buffer in any case.
+	load mode=text listen_port=7000 datapath=softirq gro=off
+	assert_eq datapath "$(counter datapath)" copy
+	assert_eq gro "$(counter gro)" off
+	unload
+}
+
+# Who answers: the thread is woken, or not.
+_wakes() {
+	ns_pair a b
+	echo_b "datapath=$1"
+	ask_b
+	assert_tx $((2 * COUNT)) b
+	assert_eq fallbacks "$(counter fallbacks b)" 0
+	if [ "$1" = softirq ]; then
+		assert_eq wakeups "$(counter wakeups b)" 0
+	else
+		assert_ge wakeups "$(counter wakeups b)" 1
+	fi
+	unload_b
+}
+
+wakes_copy() { _wakes copy; }
+wakes_zerocopy() { _wakes zerocopy; }
+wakes_softirq() { _wakes softirq; }
+
+# What does not fit the MTU goes the long way, is answered like all else, and
+# is counted.
+fallback() {
+	local path expect
+	ns_pair a b
+	for path in $DATAPATHS; do
+		echo_b "datapath=$path"
+		ask_b -s 5000
+		assert_tx $((2 * COUNT)) b
+		expect=$((2 * COUNT))
+		[ "$path" != copy ] || expect=0
+		assert_eq "fallbacks, $path" "$(counter fallbacks b)" $expect
+		unload_b
+	done
+}
+
+# The long way is no overtaking lane: large and small ones stay in order.
+in_order() {
+	local path i
+	ns_add a
+	ns_ip a link set lo mtu 1500
+	for path in $DATAPATHS; do
+		rm -f "$TMP/got"
+		receiver "$TMP/got" 7001 4 a
+		load_in a mode=relay listen_port=7000 reply_addr=127.0.0.1 \
+			reply_port=7001 "datapath=$path"
+		# One right after the other, so that they meet in the queue. Without a
+		# newline, printf makes one write of it.
+		in_ns a bash -c 'exec 3>/dev/udp/127.0.0.1/7000
+			for i in {0000..0059}; do
+				printf -v data[10#$i] "$i %.0s" $(seq $((10#$i % 3 ? 1 : 600)))
+			done
+			for i in {0..59}; do printf %s "${data[i]}" >&3; done'
+		wait_for 20 counter_is tx_packets 60 a
+		wait_for 20 sizes_are $((40 * 5 + 20 * 3000))
+		tr ' ' '\n' <"$TMP/got" | uniq >"$TMP/order"
+		seq -f %04g 0 59 | diff - "$TMP/order" || fail "$path: another order"
+		balanced a
+		rmmod ksocket
+		pkill -f UDP4-RECV:7001
+	done
+}
+
+sizes_are() {
+	[ "$(stat -c %s "$TMP/got")" = "$1" ]
+}
+
+ip_options() {
+	local path
+	for path in $DATAPATHS; do
+		load mode=echo listen_port=7000 "datapath=$path"
+		assert_eq "$path: with IP options" \
+			"$(ask UDP4:127.0.0.1:7000,ip-options=x01010100 hello)" hello
+		assert_eq "$path: without a checksum" \
+			"$(ask UDP4:127.0.0.1:7000,setsockopt-int=1:11:1 hello)" hello
+		unload
+	done
+}
+
+# Who offloads checksums leaves them to the other side, who does not verifies
+# them: a wrong one is lost.
+checksums() {
+	local path tx rx sizes="0 1 64 1471 3000"
+	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || sizes="64 3000"
+	ns_pair a b
+	in_ns a ethtool -K veth0 tx off >/dev/null || skip "no ethtool"
+	for path in $DATAPATHS; do
+		for tx in $ON_OFF; do
+			in_ns b ethtool -K veth0 tx "$tx" >/dev/null
+			for rx in $ON_OFF; do
+				in_ns a ethtool -K veth0 tx "$rx" >/dev/null
+				echo_b "datapath=$path"
+				for size in $sizes; do
+					ask_b -c 20 -s "$size" >/dev/null
+				done
+				unload_b
+			done
+		done
+	done
+}
+
+# captured FILE EXPRESSION: so many packets
+captured() {
+	tcpdump -nr "$1" "$2" 2>/dev/null | grep -c . || true
+}
+
+# A tap holds on to packets. What it has seen stays as it was, and the answers
+# are as they should be, checksums too.
+taps() {
+	local path pid
+	ns_pair a b
+	in_ns a ethtool -K veth0 tx off >/dev/null || skip "no ethtool"
+	in_ns b ethtool -K veth0 tx off >/dev/null
+	for path in $DATAPATHS; do
+		echo_b "datapath=$path"
+		spawn b tcpdump -U -B 8192 -s 0 -i veth0 -w "$TMP/$path" udp 2>"$TMP/said"
+		pid=$!
+		wait_for 20 grep -q 'listening on' "$TMP/said"
+		ask_b -c 200 -s 100
+		wait_for 20 captured_are "$TMP/$path" 'src port 7000' 400
+		kill $pid
+		wait $pid || true
+		assert_eq "$path: requests" "$(captured "$TMP/$path" 'dst port 7000')" 400
+		assert_eq "$path: bad checksums" \
+			"$(tcpdump -nvvr "$TMP/$path" 2>/dev/null | grep -c 'bad .*cksum' || true)" 0
+		unload_b
+	done
+}
+
+captured_are() {
+	[ "$(captured "$1" "$2")" = "$3" ]
+}
+
+# A firewall that tracks connections knows the answers as such; one that forbids
+# them is told apart.
+firewall() {
+	local path
+	ns_pair a b
+	for path in $DATAPATHS; do
+		in_ns b nft -f - <<-'END' || skip "no nftables with conntrack"
+			table inet fw {
+				chain in {
+					type filter hook input priority 0;
+					ct state new,established accept
+				}
+				chain out {
+					type filter hook output priority 0; policy drop;
+					meta l4proto ipv6-icmp accept
+					udp sport 7000 ct state established ct direction reply accept
+				}
+			}
+		END
+		echo_b "datapath=$path"
+		ask_b
+		assert_tx $((2 * COUNT)) b
+		in_ns b nft flush chain inet fw out
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 10 192.0.2.2 7000 >/dev/null
+		wait_for 20 counter_is drop_send_denied 10 b
+		in_ns b nft delete table inet fw
+		assert_eq "$path: and again" "$(ask UDP4:192.0.2.2:7000 hello a)" hello
+		unload_b
+	done
+}
+
+# What the routing says now counts, not what it said when the sender was new.
+routing() {
+	local path
+	ns_pair a b
+	ns_ip b route add unreachable default table 7
+	for path in $DATAPATHS; do
+		echo_b "datapath=$path"
+		ask_b >/dev/null
+		ns_ip b rule add ipproto udp sport 7000 table 7 || skip "no rules by port"
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 5 -b 192.0.2.1,7100 192.0.2.2 7000 >/dev/null
+		wait_for 20 counter_is drop_send_unreachable 5 b
+		ns_ip b rule del ipproto udp sport 7000 table 7
+		ask_b >/dev/null
+		# A policy about the address that was asked.
+		ns_ip b rule add from 192.0.2.2 table 7
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 5 192.0.2.2 7000 >/dev/null
+		wait_for 20 counter_is drop_send_unreachable 10 b
+		ns_ip b rule del from 192.0.2.2 table 7
+		ask_b >/dev/null
+		assert_eq "other drops" "$(service b |
+			awk '/^drop_/ && $1 != "drop_send_unreachable" { sum += $2 } END { print sum }')" 0
+		unload_b
+	done
+}
+
+# A smaller MTU on the way is learnt from an ICMP error, by whoever sends.
+path_mtu() {
+	local path
+	ns_pair a b
+	for path in $DATAPATHS; do
+		echo_b "datapath=$path"
+		ask_b -c 5 -s 1400 >/dev/null
+		ns_ip b route change 192.0.2.0/24 dev veth0 src 192.0.2.2 mtu 1300
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -s 1400 192.0.2.2 7000 >/dev/null
+		ns_ip b route change 192.0.2.0/24 dev veth0 src 192.0.2.2
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -s 1400 192.0.2.2 7000 >/dev/null
+		case $path in
+		copy) assert_eq fallbacks "$(counter fallbacks b)" 0 ;;
+		*) assert_eq "fallbacks, $path" "$(counter fallbacks b)" 20 ;;
+		esac
+		unload_b
+	done
+}
+
+# Bursts go through whole where gro=on, and as single ones where it is off.
+bursts() {
+	local path gro
+	ns_pair a b
+	for path in $DATAPATHS; do
+		for gro in $GRO; do
+			echo_b "datapath=$path" "gro=$gro"
+			ask_b -g 8 -w 64 -s 1000
+			# The last one of a burst may be shorter than a GSO packet.
+			ask_b -g 7 -w 64 -s 100 -c 50
+			assert_tx $((2 * COUNT + 100)) b
+			unload_b
+			load_in b listen_addr=0.0.0.0 listen_port=7000 reply_addr=192.0.2.1 \
+				reply_port=7001 "datapath=$path" "gro=$gro"
+			in_ns a "$KSOCKET_TESTS/udp_flood" -c $COUNT -g 8 -w 64 -a -o 7001 \
+				192.0.2.2 7000
+			assert_tx $COUNT b
+			unload_b
+		done
+	done
+}
+
+# In a burst each datagram is judged and counted by itself.
+bursts_counted() {
+	local path
+	ns_pair a b
+	for path in $DATAPATHS; do
+		echo_b "datapath=$path" gro=on buffer_size=99
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 80 -g 8 -s 100 192.0.2.2 7000 >/dev/null
+		wait_for 20 counter_is drop_truncated 80 b
+		unload_b
+		load_in b mode=discard listen_addr=:: listen_port=7000 "datapath=$path" gro=on
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 80 -g 8 -s 100 192.0.2.2 7000 >/dev/null
+		wait_for 20 counter_is discarded 80 b
+		assert_eq bytes "$(counter rx_bytes b)" 8000
+		unload_b
+		load_in b mode=text "text=ha" listen_addr=:: listen_port=7000 \
+			reply_addr=192.0.2.1 reply_port=7001 "datapath=$path" gro=on
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 80 -g 8 -s 100 192.0.2.2 7000 >/dev/null
+		wait_for 20 counter_is tx_packets 80 b
+		assert_eq bytes "$(counter tx_bytes b)" 160
+		unload_b
+	done
+}
+
+# _skbs MODE DATAPATH SIZE: allocations for socket buffers while 200 datagrams come
+_skbs() {
+	local instance=$TRACING/instances/ksocket-alloc event patience=(-a)
+	[ "$1" = echo ] || patience=(-T 10)
+	load_in b "mode=$1" listen_addr=:: listen_port=7000 "datapath=$2"
+	in_ns a "$KSOCKET_TESTS/udp_flood" -c 50 -w 1 "${patience[@]}" -s "$3" 192.0.2.2 7000 >/dev/null
+	mkdir "$instance"
+	for event in kmem_cache_alloc kmalloc kmem_cache_alloc_node kmalloc_node; do
+		[ ! -d "$instance/events/kmem/$event" ] || echo 1 >"$instance/events/kmem/$event/enable"
+	done
+	in_ns a "$KSOCKET_TESTS/udp_flood" -c 200 -w 1 "${patience[@]}" -s "$3" 192.0.2.2 7000 >/dev/null
+	echo 0 >"$instance/events/kmem/enable"
+	grep -cE 'call_site=[a-z_]*(skb|kmalloc_reserve)' "$instance/trace" || true
+	rmdir "$instance"
+	unload_b
+}
+
+# As many as where nothing is answered: those are the sender's own. What goes
+# through a socket takes more.
+allocations() {
+	local path n base
+	[ -d "$TRACING/events/kmem/kmem_cache_alloc" ] || skip "no kmem events"
+	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || skip "KASAN and kmemleak change what is allocated"
+	ns_pair a b
+	base=$(_skbs discard zerocopy 64)
+	assert_ge "for requests alone" "$base" 100
+	for path in $DATAPATHS; do
+		n=$(_skbs echo "$path" 64)
+		echo "$path: $n allocations for 200 echoes, $base without an answer"
+		assert_le "$path" "$n" $((base + 20))
+	done
+	base=$(_skbs discard zerocopy 5000)
+	n=$(_skbs echo softirq 5000)
+	echo "over the MTU: $n allocations for 200 echoes, $base without an answer"
+	assert_ge "over the MTU" "$n" $((base + 200))
+}
+
+# The callback goes and comes while two processors are in it.
+attach_detach() {
+	local i n=4 path pid
+	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || n=2
+	[ -z "${KSOCKET_SOAK:-}" ] || n=300
+	ns_pair a b
+	spawn a "$KSOCKET_TESTS/udp_flood" -p 16 192.0.2.2 7000 >/dev/null 2>&1
+	pid=$!
+	spawn a "$KSOCKET_TESTS/udp_flood" -p 16 2001:db8::2 7000 >/dev/null 2>&1
+	pid="$pid $!"
+	for ((i = 0; i < n; i++)); do
+		for path in $DATAPATHS; do
+			echo_b "datapath=$path" "gro=$( ((i % 2)) && echo on || echo off)" \
+				threads=$((i / 2 % 2 + 1))
+			wait_for 20 busy
+			rmmod ksocket
+		done
+	done
+	# shellcheck disable=SC2086 # process numbers
+	kill $pid
+	wait
+	nothing_left 7000 b
+}
+
+busy() {
+	[ "$(counter tx_packets b)" -gt 20 ]
+}
+
+ksocket_run_tests \
+	shown:"/proc/net/ksocket says which one it is" \
+	wakes_copy:"copy: the thread answers" \
+	wakes_zerocopy:"zerocopy: the thread answers" \
+	wakes_softirq:"softirq: no thread is woken" \
+	fallback:"over the MTU: copied, and counted as that" \
+	in_order:"large and small ones stay in their order" \
+	ip_options:"IP options; no checksum" \
+	checksums:"checksums with and without offloads" \
+	taps:"tcpdump sees what was there, and correct checksums" \
+	firewall:"connection tracking, and an output rule" \
+	routing:"policy rules that come and go" \
+	path_mtu:"an MTU that changes" \
+	bursts:"bursts, gro=on and gro=off" \
+	bursts_counted:"in a burst each one counts" \
+	allocations:"an answer takes no memory of its own" \
+	attach_detach:"attached and detached under a flood"
