@@ -31,7 +31,7 @@ if [ -n "${BENCH_SHORT:-}" ]; then
 		ksocket-zerocopy-gro ksocket-softirq-gro"
 	export BENCH_COLUMNS="echo64 echo1400 relay64 ping64"
 	BASELINE=${BASELINE:-$BENCH/stored-$kernel.json}
-	"$VM_DIR/deps.sh" vm
+	"$VM_DIR/deps.sh" vm python
 else
 	"$VM_DIR/deps.sh" vm bench
 fi

@@ -3,7 +3,7 @@
 #
 # deps.sh GROUP... - install the Debian packages that are missing, and say so.
 # Groups: vm (build and boot), debug (build the debug kernel), static (checks),
-# bench (the benchmark).
+# bench (the benchmark), python (its short form).
 
 set -eu -o pipefail
 PATH=$PATH:/usr/sbin:/sbin
@@ -45,6 +45,7 @@ needs() {
 		rst2html python3-docutils
 		dkms dkms
 	LIST
+	python) echo python3 python3 ;;
 	bench) cat <<-LIST ;;
 		clang clang
 		gnuplot gnuplot-nox
@@ -57,7 +58,7 @@ needs() {
 present() {
 	case $1 in
 	/*) [ -e "$1" ] ;;
-	lib*) ldconfig -p | grep -q "$1" ;;
+	lib*) grep -q "$1" < <(ldconfig -p) ;;
 	rst2html) command -v rst2html >/dev/null || command -v rst2html5 >/dev/null ;;
 	*) command -v "$1" >/dev/null ;;
 	esac
