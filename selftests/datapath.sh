@@ -234,20 +234,29 @@ routing() {
 	done
 }
 
+# _large FROM TO: 20 echoes that fit an MTU of 1500 and not one of 1300
+_large() {
+	in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -s 1400 -b "$1,7100" "$2" 7000 >/dev/null
+}
+
 # A smaller MTU on the way is learnt from an ICMP error, by whoever sends.
 path_mtu() {
 	local path
 	ns_pair a b
 	for path in $DATAPATHS; do
 		echo_b "datapath=$path"
-		ask_b -c 5 -s 1400 >/dev/null
+		# The same sender before and after: its route is remembered.
+		_large 192.0.2.1 192.0.2.2
 		ns_ip b route change 192.0.2.0/24 dev veth0 src 192.0.2.2 mtu 1300
-		in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -s 1400 192.0.2.2 7000 >/dev/null
+		_large 192.0.2.1 192.0.2.2
 		ns_ip b route change 192.0.2.0/24 dev veth0 src 192.0.2.2
-		in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -s 1400 192.0.2.2 7000 >/dev/null
+		_large 2001:db8::1 2001:db8::2
+		ns_ip b -6 route change 2001:db8::/64 dev veth0 proto kernel metric 256 mtu 1300
+		_large 2001:db8::1 2001:db8::2
+		ns_ip b -6 route change 2001:db8::/64 dev veth0 proto kernel metric 256
 		case $path in
 		copy) assert_eq fallbacks "$(counter fallbacks b)" 0 ;;
-		*) assert_eq "fallbacks, $path" "$(counter fallbacks b)" 20 ;;
+		*) assert_eq "fallbacks, $path" "$(counter fallbacks b)" 40 ;;
 		esac
 		unload_b
 	done
