@@ -259,9 +259,10 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 	return KSOCKET_DROP_NONE;
 }
 
-static void ksocket_guard_add(struct net *net, struct ksocket_endpoint *end)
+static void ksocket_guard_add(struct ksocket_net *kn,
+			      struct ksocket_endpoint *end)
 {
-	hlist_add_head_rcu(&end->node, ksocket_guard_bucket(ksocket_net(net), &end->addr));
+	hlist_add_head_rcu(&end->node, ksocket_guard_bucket(kn, &end->addr));
 }
 
 /**
@@ -274,13 +275,13 @@ void ksocket_guard_attach(struct ksocket_service *svc)
 {
 	unsigned int i;
 
-	lockdep_assert_held(&ksocket_net(svc->net)->lock);
+	lockdep_assert_held(&svc->kn->lock);
 
 	svc->listen_end.addr = svc->cfg.listen;
-	ksocket_guard_add(svc->net, &svc->listen_end);
+	ksocket_guard_add(svc->kn, &svc->listen_end);
 	for (i = 0; i < svc->cfg.threads; i++)
 		if (svc->workers[i].reply)
-			ksocket_guard_add(svc->net, &svc->workers[i].reply_end);
+			ksocket_guard_add(svc->kn, &svc->workers[i].reply_end);
 }
 
 /**
@@ -296,7 +297,7 @@ void ksocket_guard_detach(struct ksocket_service *svc)
 {
 	unsigned int i;
 
-	lockdep_assert_held(&ksocket_net(svc->net)->lock);
+	lockdep_assert_held(&svc->kn->lock);
 
 	for (i = 0; i < svc->cfg.threads; i++)
 		if (svc->workers[i].reply)

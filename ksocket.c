@@ -143,7 +143,7 @@ static int ksocket_datagram_compose(struct ksocket_worker *worker,
 	const struct ksocket_service *svc = worker->svc;
 	int err;
 
-	err = svc->transport->load(worker, dgram, offset, dgram->len);
+	err = svc->transport->load(worker, dgram, offset);
 	if (!err && svc->cfg.mode->compose)
 		svc->cfg.mode->compose(&svc->cfg, dgram);
 
@@ -203,10 +203,7 @@ void ksocket_worker_handle(struct ksocket_worker *worker,
 		consume_skb(dgram->skb);
 }
 
-/*
- * The long way through the buffer, each datagram of a burst by itself: in a
- * packet of our own if that will do, or else by way of a socket.
- */
+/* The long way, through the buffer and a socket: one datagram of a burst. */
 static void ksocket_worker_send_slow(struct ksocket_worker *worker,
 				     const struct ksocket_datagram *burst,
 				     unsigned int offset)

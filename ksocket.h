@@ -480,8 +480,7 @@ struct ksocket_transport {
 	void (*keep)(const struct ksocket_datagram *dgram);
 	void (*mend)(struct ksocket_worker *worker);
 	int (*load)(struct ksocket_worker *worker,
-		    struct ksocket_datagram *dgram, unsigned int offset,
-		    unsigned int len);
+		    struct ksocket_datagram *dgram, unsigned int offset);
 	int (*turn)(struct ksocket_worker *worker,
 		    struct ksocket_datagram *dgram);
 	int (*build)(struct ksocket_worker *worker,

@@ -567,11 +567,6 @@ static int ksocket_udp_answer(struct ksocket_worker *worker,
 	return ksocket_udp_send_sender(worker, dgram);
 }
 
-static bool ksocket_udp_is_pending(const struct ksocket_worker *worker)
-{
-	return ksocket_udp_pending(worker);
-}
-
 static u32 ksocket_udp_rx_overflow(const struct ksocket_worker *worker)
 {
 	return ksocket_sk_drops(worker->listen->sk);
@@ -597,7 +592,7 @@ const struct ksocket_transport ksocket_udp = {
 	.attach = ksocket_udp_attach,
 	.detach = ksocket_udp_detach,
 	.wait = ksocket_udp_wait,
-	.pending = ksocket_udp_is_pending,
+	.pending = ksocket_udp_pending,
 	.recv = ksocket_udp_recv,
 	.describe = ksocket_udp_describe_kept,
 	.keep = ksocket_udp_keep,

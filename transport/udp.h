@@ -45,8 +45,7 @@ bool ksocket_udp_enqueue(struct ksocket_worker *worker,
 			 const struct ksocket_datagram *dgram);
 void ksocket_udp_purge(struct ksocket_worker *worker);
 int ksocket_udp_load(struct ksocket_worker *worker,
-		     struct ksocket_datagram *dgram, unsigned int offset,
-		     unsigned int len);
+		     struct ksocket_datagram *dgram, unsigned int offset);
 int ksocket_udp_turn(struct ksocket_worker *worker,
 		     struct ksocket_datagram *dgram);
 int ksocket_udp_build(struct ksocket_worker *worker,

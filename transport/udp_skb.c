@@ -315,18 +315,17 @@ void ksocket_udp_purge(struct ksocket_worker *worker)
 /**
  * ksocket_udp_load() - copy a datagram into the worker's buffer
  * @worker: the worker
- * @dgram: the packet; its data points to the buffer afterwards
- * @offset: where in the packet the datagram starts
- * @len: its bytes, no more than the buffer's
+ * @dgram: the datagram, no longer than the buffer; its data points there
+ *	afterwards
+ * @offset: where in the packet it starts
  *
  * Return: 0 or a negative errno.
  */
 int ksocket_udp_load(struct ksocket_worker *worker,
-		     struct ksocket_datagram *dgram, unsigned int offset,
-		     unsigned int len)
+		     struct ksocket_datagram *dgram, unsigned int offset)
 {
 	dgram->data = worker->buffer;
-	return skb_copy_bits(dgram->skb, offset, worker->buffer, len);
+	return skb_copy_bits(dgram->skb, offset, worker->buffer, dgram->len);
 }
 
 /* Routes */
@@ -671,15 +670,21 @@ static __always_inline bool ksocket_udp_can_turn(const struct sk_buff *skb)
 }
 
 /*
- * The headers are written anew: no tap may look at them meanwhile. No more room
- * than it takes: a packet that a neighbour has sent has just this, and moving
- * it costs more than all the rest.
+ * No more than it takes: a packet that a neighbour has sent has just this room,
+ * and moving it costs more than all the rest.
  */
+static __always_inline unsigned int
+ksocket_udp_headroom(const struct ksocket_udp_route *route)
+{
+	return LL_RESERVED_SPACE(route->dst->dev) + route->dst->header_len +
+	       route->headers;
+}
+
+/* The headers are written anew: no tap may look at them meanwhile. */
 static __always_inline int
 ksocket_udp_cow_head(struct sk_buff *skb, const struct ksocket_udp_route *route)
 {
-	return skb_cow_head(skb, LL_RESERVED_SPACE(route->dst->dev) +
-				 route->dst->header_len + route->headers);
+	return skb_cow_head(skb, ksocket_udp_headroom(route));
 }
 
 /* Forget what the packet has gone through on its way in. */
@@ -737,8 +742,7 @@ static bool ksocket_udp_can_refill(const struct sk_buff *skb, unsigned int len)
 static struct sk_buff *ksocket_udp_alloc(const struct ksocket_udp_route *route,
 					 unsigned int len)
 {
-	unsigned int room = LL_RESERVED_SPACE(route->dst->dev) +
-			    route->dst->header_len + route->headers;
+	unsigned int room = ksocket_udp_headroom(route);
 	struct sk_buff *skb;
 
 	skb = alloc_skb(room + len, GFP_ATOMIC | __GFP_NOWARN);
