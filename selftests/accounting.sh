@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 
 COUNT=200000
-[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || COUNT=5000
+[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || COUNT=20000
 [ -z "${KSOCKET_SOAK:-}" ] || COUNT=2000000
 
 # count_at HOST NAME HOOK MATCH: what passes there, see seen_at

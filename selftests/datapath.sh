@@ -239,7 +239,7 @@ _large() {
 	in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -s 1400 -b "$1,7100" "$2" 7000 >/dev/null
 }
 
-# A smaller MTU on the way is learnt from an ICMP error, by whoever sends.
+# A route's MTU counts as it is now, not as it was when the sender was new.
 path_mtu() {
 	local path
 	ns_pair a b
@@ -309,18 +309,18 @@ bursts_counted() {
 
 # _skbs MODE DATAPATH SIZE: allocations for socket buffers while 200 datagrams come
 _skbs() {
-	local instance=$TRACING/instances/ksocket-alloc event patience=(-a)
+	local event patience=(-a)
 	[ "$1" = echo ] || patience=(-T 10)
 	load_in b "mode=$1" listen_addr=:: listen_port=7000 "datapath=$2"
 	in_ns a "$KSOCKET_TESTS/udp_flood" -c 50 -w 1 "${patience[@]}" -s "$3" 192.0.2.2 7000 >/dev/null
-	mkdir "$instance"
+	echo >"$TRACE_INSTANCE/trace"
 	for event in kmem_cache_alloc kmalloc kmem_cache_alloc_node kmalloc_node; do
-		[ ! -d "$instance/events/kmem/$event" ] || echo 1 >"$instance/events/kmem/$event/enable"
+		[ ! -d "$TRACING/events/kmem/$event" ] ||
+			echo 1 >"$TRACE_INSTANCE/events/kmem/$event/enable"
 	done
 	in_ns a "$KSOCKET_TESTS/udp_flood" -c 200 -w 1 "${patience[@]}" -s "$3" 192.0.2.2 7000 >/dev/null
-	echo 0 >"$instance/events/kmem/enable"
-	grep -cE 'call_site=[a-z_]*(skb|kmalloc_reserve)' "$instance/trace" || true
-	rmdir "$instance"
+	echo 0 >"$TRACE_INSTANCE/events/kmem/enable"
+	grep -cE 'call_site=[a-z_]*(skb|kmalloc_reserve)' "$TRACE_INSTANCE/trace" || true
 	unload_b
 }
 
@@ -330,6 +330,7 @@ allocations() {
 	local path n base
 	[ -d "$TRACING/events/kmem/kmem_cache_alloc" ] || skip "no kmem events"
 	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || skip "KASAN and kmemleak change what is allocated"
+	trace_make
 	ns_pair a b
 	base=$(_skbs discard zerocopy 64)
 	assert_ge "for requests alone" "$base" 100
