@@ -45,9 +45,7 @@ mkdir "$work/load" "$work/bin"
 cp "$BENCH"/Kbuild "$BENCH"/bench_payload.h "$BENCH"/bench_load.c "$BENCH"/bench_floor.c "$work/load"
 "$VM_DIR/build.sh" "$kernel" "$work/load" "$work/ko" >/dev/null
 cp "$work"/ko/*.ko "$BENCH"/{guest,contenders}.sh "$work/bin"
-for program in bench_server bench_client; do
-	gcc-12 -O2 -Wall -Wextra -static -o "$work/bin/$program" "$BENCH/$program.c"
-done
+"$BENCH/programs.sh" "$work/bin"
 [ -n "${BENCH_SHORT:-}" ] ||
 	clang -O2 -g -target bpf -I"/usr/include/$(uname -m)-linux-gnu" \
 		-c "$BENCH/bench_bpf.c" -o "$work/bin/bench_bpf.o"

@@ -48,9 +48,7 @@ python3 "$BENCH/report.py" "$work/results" "$work" 6.1 "$work/faster.json" >"$wo
 verdict "$rc" "control: with stored numbers 10 % smaller it fails"
 
 mkdir "$work/bin"
-for program in bench_server bench_client; do
-	gcc-12 -O2 -static -o "$work/bin/$program" "$BENCH/$program.c"
-done
+"$BENCH/programs.sh" "$work/bin"
 cp "$BENCH"/{host,contenders}.sh "$work/bin"
 "$VM_DIR/vm.sh" 6.1 --add "$work/bin:/usr/lib/ksocket/bench" --env B=/usr/lib/ksocket/bench \
 	--env KO=/lib/ksocket/ksocket.ko --env HOST_COUNT=4000 --timeout 300 \
