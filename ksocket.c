@@ -556,6 +556,7 @@ static int __net_init ksocket_net_init(struct net *net)
 	int i;
 
 	mutex_init(&kn->lock);
+	mutex_init(&kn->demux_lock);
 	INIT_LIST_HEAD(&kn->services);
 	for (i = 0; i < ARRAY_SIZE(kn->endpoints); i++)
 		INIT_HLIST_HEAD(&kn->endpoints[i]);
@@ -574,6 +575,7 @@ static void __net_exit ksocket_net_exit(struct net *net)
 	list_for_each_entry_safe(svc, next, &kn->services, node)
 		ksocket_service_stop(svc);
 	mutex_unlock(&kn->lock);
+	mutex_destroy(&kn->demux_lock);
 	mutex_destroy(&kn->lock);
 }
 

@@ -336,6 +336,7 @@ struct ksocket_datagram {
  * @mend: the socket has had an error that the thread has to look at
  * @blocked: @slow or @mend; no datagram may be taken before the thread is done
  * @attached: softirqs answer
+ * @until_learn: datagrams up to the next one whose sender is to be known
  * @data_ready: what the stack would call without us
  * @dgram: the datagram that is being answered
  * @flows: the last senders
@@ -357,6 +358,7 @@ struct ksocket_worker {
 	bool mend;
 	bool blocked;
 	bool attached;
+	unsigned int until_learn;
 	void (*data_ready)(struct sock *sk);
 	struct ksocket_datagram dgram;
 	struct ksocket_flow flows[1 << KSOCKET_FLOW_BITS];
@@ -397,10 +399,16 @@ struct ksocket_service {
  * @lock: guards @services and the writers of @endpoints
  * @services: list of struct ksocket_service
  * @endpoints: hash table of struct ksocket_endpoint by port
+ * @demux_lock: guards the life of @demux and @demux_users
+ * @demux: the senders that are known, NULL without a worker that wants it
+ * @demux_users: how many workers do
  */
 struct ksocket_net {
 	struct mutex lock;	/* see above; workers never take it */
 	struct list_head services;
+	struct mutex demux_lock;	/* see above */
+	struct ksocket_udp_demux *demux;
+	unsigned int demux_users;
 	struct hlist_head endpoints[1 << KSOCKET_ENDPOINT_BITS];
 };
 

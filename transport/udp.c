@@ -247,15 +247,23 @@ static int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	return 0;
 }
 
+/* With GRO a packet has lost its route before we see it. */
+static bool ksocket_udp_wants_demux(const struct ksocket_worker *worker)
+{
+	return !worker->svc->cfg.gro;
+}
+
 static void ksocket_udp_close(struct ksocket_worker *worker)
 {
+	if (ksocket_udp_wants_demux(worker)) {
+		ksocket_udp_forget(worker);
+		ksocket_udp_demux_put(worker);
+	}
 	ksocket_udp_flows_drop(worker);
-	if (worker->listen)
-		ksocket_udp_purge(worker);
+	ksocket_udp_purge(worker);
 	if (worker->reply)
 		sock_release(worker->reply);
-	if (worker->listen)
-		sock_release(worker->listen);
+	sock_release(worker->listen);
 	worker->reply = NULL;
 	worker->listen = NULL;
 }
@@ -268,6 +276,13 @@ static int ksocket_udp_open(struct ksocket_worker *worker,
 	err = ksocket_udp_open_listen(worker, rep);
 	if (err)
 		return err;
+
+	if (ksocket_udp_wants_demux(worker) && ksocket_udp_demux_get(worker)) {
+		sock_release(worker->listen);
+		worker->listen = NULL;
+		return ksocket_report(rep, -ENOMEM,
+				      "no memory for the senders that are known");
+	}
 
 	if (ksocket_has_receiver(&worker->svc->cfg)) {
 		err = ksocket_udp_open_reply(worker, rep);
@@ -375,6 +390,21 @@ static bool ksocket_udp_leave(struct ksocket_worker *worker,
 }
 
 /*
+ * Who sends much is met soon, and who sends with ever new addresses costs
+ * little. A prime, so that senders that take turns have one each. CPUs that count
+ * at the same time only lose count.
+ */
+#define KSOCKET_SAMPLE	61
+
+static bool ksocket_udp_is_sample(struct ksocket_worker *worker)
+{
+	unsigned int left = READ_ONCE(worker->until_learn);
+
+	WRITE_ONCE(worker->until_learn, left ? left - 1 : KSOCKET_SAMPLE - 1);
+	return !left;
+}
+
+/*
  * Before the socket's queue, which saves its locks and its accounting. The
  * stack has verified the checksum. A burst would be cut up for it, so with GRO
  * only the queue will do. Return: 0, or 1 for the stack to go on.
@@ -385,6 +415,9 @@ static int ksocket_udp_encap_rcv(struct sock *sk, struct sk_buff *skb)
 
 	if (unlikely(!worker))
 		return 1;
+
+	if (unlikely(ksocket_udp_is_sample(worker)))
+		ksocket_udp_learn(worker, skb);
 
 	/* Of a burst that was cut up it may be a link still. */
 	skb_mark_not_on_list(skb);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the two halves of the UDP transport share: udp.c has the sockets,
- * udp_skb.c the packets.
+ * What the parts of the UDP transport share: udp.c has the sockets,
+ * udp_skb.c the packets, udp_demux.c the senders that are known.
  */
 #ifndef KSOCKET_TRANSPORT_UDP_H
 #define KSOCKET_TRANSPORT_UDP_H
@@ -52,5 +52,31 @@ int ksocket_udp_build(struct ksocket_worker *worker,
 		      struct ksocket_datagram *dgram);
 __be32 ksocket_udp_reply_label(const struct ksocket_worker *worker);
 void ksocket_udp_flows_drop(struct ksocket_worker *worker);
+
+#ifdef CONFIG_NETFILTER
+/* udp_demux.c */
+int ksocket_udp_demux_get(const struct ksocket_worker *worker);
+void ksocket_udp_demux_put(const struct ksocket_worker *worker);
+void ksocket_udp_learn(struct ksocket_worker *worker, const struct sk_buff *skb);
+void ksocket_udp_forget(struct ksocket_worker *worker);
+#else
+static inline int ksocket_udp_demux_get(const struct ksocket_worker *worker)
+{
+	return 0;
+}
+
+static inline void ksocket_udp_demux_put(const struct ksocket_worker *worker)
+{
+}
+
+static inline void ksocket_udp_learn(struct ksocket_worker *worker,
+				     const struct sk_buff *skb)
+{
+}
+
+static inline void ksocket_udp_forget(struct ksocket_worker *worker)
+{
+}
+#endif
 
 #endif /* KSOCKET_TRANSPORT_UDP_H */
