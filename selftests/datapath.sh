@@ -81,11 +81,13 @@ fallback() {
 	done
 }
 
-# The long way is no overtaking lane: large and small ones stay in order.
+# The long way is no overtaking lane: large and small ones stay in order. So that
+# the loopback device keeps it, wherever they are sent, one processor receives.
 in_order() {
 	local path i
 	ns_add a
 	ns_ip a link set lo mtu 1500
+	in_ns a sh -c 'echo 1 >/sys/class/net/lo/queues/rx-0/rps_cpus'
 	for path in $DATAPATHS; do
 		rm -f "$TMP/got"
 		receiver "$TMP/got" 7001 4 a
@@ -369,6 +371,25 @@ attach_detach() {
 	nothing_left 7000 b
 }
 
+# All processors bring datagrams at the same time, and each one counts. KCSAN looks
+# at few accesses only and needs longer.
+all_cpus() {
+	local cpu address path seconds=1
+	[ -z "${KSOCKET_KCSAN:-}" ] || seconds=20
+	ns_pair a b
+	for path in $DATAPATHS; do
+		echo_b "datapath=$path"
+		for ((cpu = 0; cpu < $(nproc); cpu++)); do
+			address=192.0.2.2
+			((cpu % 2)) || address=2001:db8::2
+			spawn a "$KSOCKET_TESTS/udp_flood" -t $seconds -p 16 $address 7000
+		done
+		wait
+		assert_ge received "$(counter rx_packets b)" 100
+		unload_b
+	done
+}
+
 busy() {
 	[ "$(counter tx_packets b)" -gt 20 ]
 }
@@ -389,4 +410,5 @@ ksocket_run_tests \
 	bursts:"bursts, gro=on and gro=off" \
 	bursts_counted:"in a burst each one counts" \
 	allocations:"an answer takes no memory of its own" \
+	all_cpus:"all processors bring datagrams at once" \
 	attach_detach:"attached and detached under a flood"
