@@ -8,7 +8,7 @@ MODULE_DIR ?= updates
 
 # Kbuild comes back to this folder with KERNELRELEASE set and reads Kbuild.
 .PHONY: modules modules_install install uninstall clean help
-.PHONY: demo check soak static mutants bench bench-host fetch
+.PHONY: demo check check-kcsan soak static mutants bench bench-host fetch
 
 modules: headers
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
@@ -45,6 +45,9 @@ demo:
 check:
 	@$(VM)/check.sh
 
+check-kcsan:
+	@$(VM)/kcsan.sh
+
 soak:
 	@$(VM)/soak.sh
 
@@ -76,6 +79,7 @@ help:
 	@echo '  clean            remove what was built'
 	@echo '  demo             see it work in a throw-away VM'
 	@echo '  check            all tests: selftests on five kernels, static checks, controls'
+	@echo '  check-kcsan      the selftests on a kernel that looks for data races'
 	@echo '  soak             the selftests in their long forms'
 	@echo '  static           the static checks alone'
 	@echo '  mutants          planted faults that the tests have to notice'

@@ -25,7 +25,7 @@ if [ -z "${PARTS:-}" ]; then
 	[ -n "$TESTS" ] || PARTS="static tests negative mutants bench"
 fi
 for kernel in $KERNELS; do
-	case " $ALL_KERNELS " in
+	case " $ALL_KERNELS kcsan " in
 	*" $kernel "*) ;;
 	*) die "no kernel '$kernel'; there are: $ALL_KERNELS" ;;
 	esac
@@ -77,7 +77,7 @@ builder_end() {
 tests_on() {
 	local kernel=$1 label=$2 params=$3 tests=$4 timeout=1200 pair_options=()
 	shift 4
-	[ "$kernel" != debug ] || timeout=3000
+	! is_own "$kernel" || timeout=3000
 	pair_options "$kernel" || return
 	# shellcheck disable=SC2086 # options are words
 	LABEL=$label OUT=$logs/$(basename "$tests") "$VM_DIR/run-tests.sh" "$kernel" "$tests" "$1" \
@@ -119,12 +119,12 @@ datapaths_on() {
 }
 
 # tests_turn KERNEL DATAPATH FIRST - one guest for most programs, and one for each
-# of those that need one to themselves. The debug kernel is slow: there, several
+# of those that need one to themselves. The kernels of our own are slow: there, several
 # guests share them, so that whoever comes free goes on with the next.
 tests_turn() {
 	local kernel=$1 label=$1 params='' first=$3 name=tests-$1-$2
 	local guests=1 program special='' all=() share=() i n=0
-	[ "$kernel" != debug ] || guests=4
+	! is_own "$kernel" || guests=4
 	if [ "$2" != default ]; then
 		label=$kernel/$2
 		params=datapath=$2
@@ -176,7 +176,7 @@ if has "$PARTS" static; then groups="$groups static"; fi
 say "check: kernels: $KERNELS; tests: ${TESTS:-all}; parts: $PARTS"
 "$VM_DIR/source.sh" >/dev/null
 stock=''
-for kernel in $KERNELS; do [ "$kernel" = debug ] || stock="$stock $kernel"; done
+for kernel in $KERNELS; do is_own "$kernel" || stock="$stock $kernel"; done
 # shellcheck disable=SC2086 # a list of words
 "$VM_DIR/fetch.sh" ${stock:-6.1}
 "$VM_DIR/image.sh" >/dev/null
@@ -202,7 +202,7 @@ if has "$groups" debug; then
 	sleep 2
 fi
 if has "$PARTS" tests; then
-	for kernel in $stock; do tests_jobs "$kernel"; done
+	for kernel in $KERNELS; do [ "$kernel" = debug ] || tests_jobs "$kernel"; done
 fi
 if has "$PARTS" static; then
 	KERNELS=$KERNELS job static "$REPO/selftests/static/check.sh"

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# debug-kernel.sh - build the debug kernel (about nine minutes on two free
-# processors, once) and keep it in the cache, keyed by source and options.
+# debug-kernel.sh [debug|kcsan] - build the debug kernel, or the one that looks for
+# data races (about nine minutes on two free processors, once) and keep it in the
+# cache, keyed by source and options.
 # Takes the same place in the cache as a stock kernel: see fetch.sh; instead
 # of root/ with headers there is build/, the kernel's own build folder.
 
@@ -10,7 +11,18 @@ set -eu -o pipefail
 # shellcheck source=selftests/vm/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-FRAGMENT=$VM_DIR/debug.config
+kind=${1:-debug}
+FRAGMENTS=("$VM_DIR/debug.config")
+NEEDED="MODULE_UNLOAD NET_NS_REFCNT_TRACKER"
+case $kind in
+debug) NEEDED="$NEEDED KASAN PROVE_LOCKING DEBUG_ATOMIC_SLEEP DEBUG_KMEMLEAK FAILSLAB
+	FAIL_PAGE_ALLOC FAIL_FUNCTION" ;;
+kcsan)
+	FRAGMENTS+=("$VM_DIR/kcsan.config")
+	NEEDED="$NEEDED KCSAN"
+	;;
+*) die "debug-kernel.sh: no kind '$kind'" ;;
+esac
 CC=${KSOCKET_DEBUG_CC:-gcc-12}
 
 # check_config RESOLVED - say which requested options the kernel's own rules
@@ -31,9 +43,8 @@ check_config() {
 		esac
 		say "  config   not granted: $line"
 		missing=$((missing + 1))
-	done <"$FRAGMENT"
-	for name in KASAN PROVE_LOCKING DEBUG_ATOMIC_SLEEP DEBUG_KMEMLEAK FAILSLAB \
-		FAIL_PAGE_ALLOC FAIL_FUNCTION NET_NS_REFCNT_TRACKER MODULE_UNLOAD; do
+	done <"${FRAGMENTS[-1]}"
+	for name in $NEEDED; do
 		grep -q "^CONFIG_$name=y" "$1" || die "the debug kernel would lack $name"
 	done
 }
@@ -45,7 +56,7 @@ progress() {
 		sleep 1
 		n=$((n + 1))
 		if [ $((n % 30)) = 0 ]; then
-			step build "debug kernel: $(find "$dir" -name '*.o' | wc -l) objects, $((SECONDS - start)) s"
+			step build "$kind kernel: $(find "$dir" -name '*.o' | wc -l) objects, $((SECONDS - start)) s"
 		fi
 	done
 }
@@ -53,8 +64,8 @@ progress() {
 build_kernel() {
 	local out=$1 src=$2 tmp pid start=$SECONDS
 	[ ! -f "$out/release" ] || return 0
-	step build "debug kernel (about 9 minutes, once)"
-	mkdir -p "$CACHE/kernel/debug"
+	step build "$kind kernel (about 9 minutes, once)"
+	mkdir -p "$CACHE/kernel/$kind"
 	# Make records absolute paths: build where the result will stay. The
 	# file "release" comes last and says that it is whole.
 	rm -rf "$out"
@@ -65,7 +76,7 @@ build_kernel() {
 		# Their scripts expect to start from a clean tree's root.
 		make -s O="$tmp/build" CC="$CC" HOSTCC="$CC" tinyconfig
 		./scripts/kconfig/merge_config.sh -m -O "$tmp/build" "$tmp/build/.config" \
-			kernel/configs/kvm_guest.config "$FRAGMENT" >"$tmp/merge.log"
+			kernel/configs/kvm_guest.config "${FRAGMENTS[@]}" >"$tmp/merge.log"
 		make -s O="$tmp/build" CC="$CC" HOSTCC="$CC" olddefconfig
 	) >"$tmp/config.log" 2>&1 || { cat "$tmp/config.log" >&2; die "cannot configure the debug kernel"; }
 	check_config "$tmp/build/.config"
@@ -84,8 +95,8 @@ build_kernel() {
 		-o -name bzImage \) -exec rm -f {} +
 	make -s -C "$tmp/build" kernelrelease >"$tmp/release.new"
 	mv "$tmp/release.new" "$tmp/release"
-	find "$CACHE/kernel/debug" -mindepth 1 -maxdepth 1 -type d ! -path "$out" -exec rm -rf {} +
-	step build "debug kernel done ($((SECONDS - start)) s)"
+	find "$CACHE/kernel/$kind" -mindepth 1 -maxdepth 1 -type d ! -path "$out" -exec rm -rf {} +
+	step build "$kind kernel done ($((SECONDS - start)) s)"
 }
 
 # All is built in; modprobe only has to know that.
@@ -102,7 +113,7 @@ install_modules() {
 }
 
 src=$("$VM_DIR/source.sh")
-out=$CACHE/kernel/debug/$(hash_of "$src" "$FRAGMENT" "$("$CC" --version | sed -n 1p)" "$0")
-if [ ! -f "$out/release" ]; then with_lock kernel-debug build_kernel "$out" "$src"; fi
-ln -sfn "$(basename "$out")" "$CACHE/kernel/debug/current.$$"
-mv -T "$CACHE/kernel/debug/current.$$" "$CACHE/kernel/debug/current"
+out=$CACHE/kernel/$kind/$(hash_of "$src" "${FRAGMENTS[@]}" "$("$CC" --version | sed -n 1p)" "$0")
+if [ ! -f "$out/release" ]; then with_lock "kernel-$kind" build_kernel "$out" "$src"; fi
+ln -sfn "$(basename "$out")" "$CACHE/kernel/$kind/current.$$"
+mv -T "$CACHE/kernel/$kind/current.$$" "$CACHE/kernel/$kind/current"

@@ -21,6 +21,9 @@ PATH=$PATH:/usr/sbin:/sbin
 STOCK_KERNELS="5.10 6.1 6.12 7.2"
 ALL_KERNELS="$STOCK_KERNELS debug"
 
+# is_own KERNEL - is it one that we build, and slow?
+is_own() { [ "$1" = debug ] || [ "$1" = kcsan ]; }
+
 say() { printf '%s\n' "$*" >&2; }
 
 # A step that may take long says so before it starts and how long it took.
@@ -176,8 +179,8 @@ apt_download() {
 
 # kernel_ready NAME - fetch or build what is missing, print the kernel's folder.
 kernel_ready() {
-	if [ "$1" = debug ]; then
-		"$VM_DIR/debug-kernel.sh" >&2
+	if is_own "$1"; then
+		"$VM_DIR/debug-kernel.sh" "$1" >&2
 	else
 		"$VM_DIR/fetch.sh" "$1" >&2
 	fi

@@ -78,7 +78,7 @@ mutant() {
 	fi
 	# shellcheck disable=SC2046 # options are words
 	if LABEL=$name OUT=$work/vm "$VM_DIR/run-tests.sh" "$kernel" "$work/tests" "$work/sum" \
-		--ko "$ko" --timeout 400 --env KSOCKET_ONLY="$only" ${pair_options[@]+"${pair_options[@]}"} \
+		--ko "$ko" --timeout 600 --env KSOCKET_ONLY="$only" ${pair_options[@]+"${pair_options[@]}"} \
 		$(special_options "$(sed -n 's/^ksocket://p' "$work/tests/kselftest-list.txt")") >"$work/log" 2>&1; then
 		survived "$name" "$expect${only:+ $only} on $kernel did not notice ($((SECONDS - start)) s)"
 		return 0
