@@ -151,7 +151,7 @@ input_rule() {
 	END
 	nobody_asked udp_from4 7100
 	nobody_asked udp_from6 7100
-	in_ns b nft list table inet fw | grep -q 'counter packets 40 ' || fail "not 40 dropped"
+	in_ns b nft list table inet fw | grep 'counter packets 40 ' || fail "not 40 dropped"
 	in_ns b nft delete table inet fw
 	_meet -a
 	unload_b

@@ -328,11 +328,11 @@ _pair_addresses() {
 
 # bound4 PORT [NAMESPACE], bound6: does a UDP socket listen there?
 bound4() {
-	in_ns "${2:--}" ss -Hlun4 "sport = :$1" | grep -q .
+	[ -n "$(in_ns "${2:--}" ss -Hlun4 "sport = :$1")" ]
 }
 
 bound6() {
-	in_ns "${2:--}" ss -Hlun6 "sport = :$1" | grep -q .
+	[ -n "$(in_ns "${2:--}" ss -Hlun6 "sport = :$1")" ]
 }
 
 # --- talking ---
