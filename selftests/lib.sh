@@ -378,12 +378,8 @@ _cleanup() {
 		kill "$pid" 2>/dev/null
 	done
 	wait
+	[ ! -d "$TRACE_INSTANCE" ] || rmdir "$TRACE_INSTANCE"
 	! loaded || rmmod ksocket
-	# It takes long to come and to go: the next test has the same, and empty.
-	if [ -d "$TRACE_INSTANCE" ]; then
-		echo 0 >"$TRACE_INSTANCE/events/enable"
-		echo >"$TRACE_INSTANCE/trace"
-	fi
 	for ns in /run/netns/"$NS_PREFIX"*; do
 		[ -e "$ns" ] || continue
 		ip netns pids "${ns##*/}" | xargs -r kill -9 2>/dev/null
@@ -450,6 +446,5 @@ ksocket_run_tests() {
 		*) ktap_test_fail "${test#*:}" ;;
 		esac
 	done
-	[ ! -d "$TRACE_INSTANCE" ] || rmdir "$TRACE_INSTANCE"
 	ktap_finished
 }
