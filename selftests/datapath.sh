@@ -349,7 +349,7 @@ _skbs() {
 allocations() {
 	local path n base
 	[ -d "$TRACING/events/kmem/kmem_cache_alloc" ] || skip "no kmem events"
-	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || skip "KASAN and kmemleak change what is allocated"
+	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || skip "a debug kernel changes what is allocated"
 	trace_make
 	ns_pair a b
 	base=$(_skbs discard zerocopy 64)

@@ -2,7 +2,6 @@
 /*
  * Planted: two threads change the same word, each without knowing of the other.
  */
-#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
