@@ -29,11 +29,6 @@ ask_b() {
 	in_ns a "$KSOCKET_TESTS/udp_flood" -c $COUNT -w 16 -a "$@" 2001:db8::2 7000
 }
 
-unload_b() {
-	balanced b
-	rmmod ksocket
-}
-
 shown() {
 	load mode=relay listen_port=7000 datapath=zerocopy gro=on
 	assert_eq datapath "$(counter datapath)" zerocopy
@@ -58,7 +53,7 @@ _wakes() {
 	else
 		assert_ge wakeups "$(counter wakeups b)" 1
 	fi
-	unload_b
+	unload_in b
 }
 
 wakes_copy() { _wakes copy; }
@@ -77,7 +72,7 @@ fallback() {
 		expect=$((2 * COUNT))
 		[ "$path" != copy ] || expect=0
 		assert_eq "fallbacks, $path" "$(counter fallbacks b)" $expect
-		unload_b
+		unload_in b
 	done
 }
 
@@ -143,7 +138,7 @@ checksums() {
 				for size in $sizes; do
 					ask_b -c 20 -s "$size" >/dev/null
 				done
-				unload_b
+				unload_in b
 			done
 		done
 	done
@@ -190,7 +185,7 @@ taps() {
 		assert_eq "$path: requests" "$(captured "$TMP/$path" 'dst port 7000')" 80
 		assert_eq "$path: bad checksums" \
 			"$(tcpdump -nvvr "$TMP/$path" 2>/dev/null | grep -c 'bad .*cksum' || true)" 0
-		unload_b
+		unload_in b
 	done
 }
 
@@ -225,7 +220,7 @@ firewall() {
 		wait_for 20 counter_is drop_send_denied 10 b
 		in_ns b nft delete table inet fw
 		assert_eq "$path: and again" "$(ask UDP4:192.0.2.2:7000 hello a)" hello
-		unload_b
+		unload_in b
 	done
 }
 
@@ -250,7 +245,7 @@ routing() {
 		ask_b >/dev/null
 		assert_eq "other drops" "$(service b |
 			awk '/^drop_/ && $1 != "drop_send_unreachable" { sum += $2 } END { print sum }')" 0
-		unload_b
+		unload_in b
 	done
 }
 
@@ -278,7 +273,7 @@ path_mtu() {
 		copy) assert_eq fallbacks "$(counter fallbacks b)" 0 ;;
 		*) assert_eq "fallbacks, $path" "$(counter fallbacks b)" 40 ;;
 		esac
-		unload_b
+		unload_in b
 	done
 }
 
@@ -293,13 +288,13 @@ bursts() {
 			# The last one of a burst may be shorter than a GSO packet.
 			ask_b -g 7 -w 64 -s 100 -c 50
 			assert_tx $((2 * COUNT + 100)) b
-			unload_b
+			unload_in b
 			load_in b listen_addr=0.0.0.0 listen_port=7000 reply_addr=192.0.2.1 \
 				reply_port=7001 "datapath=$path" "gro=$gro"
 			in_ns a "$KSOCKET_TESTS/udp_flood" -c $COUNT -g 8 -w 64 -a -o 7001 \
 				192.0.2.2 7000
 			assert_tx $COUNT b
-			unload_b
+			unload_in b
 		done
 	done
 }
@@ -312,18 +307,18 @@ bursts_counted() {
 		echo_b "datapath=$path" gro=on buffer_size=99
 		in_ns a "$KSOCKET_TESTS/udp_flood" -c 80 -g 8 -s 100 192.0.2.2 7000 >/dev/null
 		wait_for 20 counter_is drop_truncated 80 b
-		unload_b
+		unload_in b
 		load_in b mode=discard listen_addr=:: listen_port=7000 "datapath=$path" gro=on
 		in_ns a "$KSOCKET_TESTS/udp_flood" -c 80 -g 8 -s 100 192.0.2.2 7000 >/dev/null
 		wait_for 20 counter_is discarded 80 b
 		assert_eq bytes "$(counter rx_bytes b)" 8000
-		unload_b
+		unload_in b
 		load_in b mode=text "text=ha" listen_addr=:: listen_port=7000 \
 			reply_addr=192.0.2.1 reply_port=7001 "datapath=$path" gro=on
 		in_ns a "$KSOCKET_TESTS/udp_flood" -c 80 -g 8 -s 100 192.0.2.2 7000 >/dev/null
 		wait_for 20 counter_is tx_packets 80 b
 		assert_eq bytes "$(counter tx_bytes b)" 160
-		unload_b
+		unload_in b
 	done
 }
 
@@ -341,7 +336,7 @@ _skbs() {
 	in_ns a "$KSOCKET_TESTS/udp_flood" -c 200 -w 1 "${patience[@]}" -s "$3" 192.0.2.2 7000 >/dev/null
 	echo 0 >"$TRACE_INSTANCE/events/kmem/enable"
 	grep -cE 'call_site=[a-z_]*(skb|kmalloc_reserve)' "$TRACE_INSTANCE/trace" || true
-	unload_b
+	unload_in b
 }
 
 # As many as where nothing is answered: those are the sender's own. What goes
@@ -404,7 +399,7 @@ all_cpus() {
 		done
 		wait
 		assert_ge received "$(counter rx_packets b)" 100
-		unload_b
+		unload_in b
 	done
 }
 

@@ -32,11 +32,6 @@ _meet() {
 	udp_from6 7100 $COUNT -w 16 "$@" >/dev/null
 }
 
-unload_b() {
-	balanced b
-	rmmod ksocket
-}
-
 # _lookups 4|6 EVENT ALL: looks at the routing tables while COUNT datagrams come,
 # which makes it ALL
 _lookups() {
@@ -67,7 +62,7 @@ fewer_lookups() {
 		echo "IPv$family: $with look-ups for $COUNT datagrams, $without with udp_early_demux=0"
 		assert_ge "without" "$without" $((with + COUNT * 9 / 10))
 	done
-	unload_b
+	unload_in b
 }
 
 # nobody_asked COMMAND...: what of 20 datagrams from there comes through to us
@@ -102,7 +97,7 @@ policy() {
 	ns_ip b rule del pref 5
 	ns_ip b -6 rule del pref 5
 	_meet -a
-	unload_b
+	unload_in b
 }
 
 # A mark that a rule of the firewall gives, or another class, takes another way:
@@ -128,7 +123,7 @@ _marked() {
 	nobody_asked udp_from6 7100
 	in_ns b nft delete table inet fw
 	_meet -a
-	unload_b
+	unload_in b
 }
 
 marks() {
@@ -154,7 +149,7 @@ input_rule() {
 	in_ns b nft list table inet fw | grep 'counter packets 40 ' || fail "not 40 dropped"
 	in_ns b nft delete table inet fw
 	_meet -a
-	unload_b
+	unload_in b
 }
 
 # The port is translated before we see the packet, and the answer back.
@@ -173,7 +168,7 @@ translated() {
 	in_ns a "$KSOCKET_TESTS/udp_flood" -c $COUNT -w 16 -a $ADDRESS4 7009
 	in_ns a "$KSOCKET_TESTS/udp_flood" -c $COUNT -w 16 -a $ADDRESS6 7009
 	assert_tx $((4 * COUNT)) b
-	unload_b
+	unload_in b
 }
 
 # What is sent to an address that was ours goes nowhere, and comes when it is
@@ -199,7 +194,7 @@ address_gone() {
 	ns_ip b addr add 192.0.2.2/24 dev veth0
 	ns_ip b addr add 2001:db8::2/64 dev veth0 nodad
 	_meet -a
-	unload_b
+	unload_in b
 }
 
 # Each thread's senders are its own, and the next service's its own.
@@ -211,7 +206,7 @@ next_service() {
 		_meet -a
 		in_ns a "$KSOCKET_TESTS/udp_flood" -c $COUNT -w 16 -p 5 -a $ADDRESS4 7000 >/dev/null
 		assert_tx $((3 * COUNT)) b
-		unload_b
+		unload_in b
 		_meet -T 10
 	done
 	nothing_left 7000 b

@@ -29,8 +29,7 @@ answers() {
 }
 
 finish() {
-	balanced "$where"
-	rmmod ksocket
+	unload_in "$where"
 }
 
 # hosts: a is the peer, b the host; b does not mind whence something comes.

@@ -163,10 +163,14 @@ by_thread() {
 	echo "datapath=$found"
 }
 
-# unload: at this quiet moment the books must balance
-unload() {
-	balanced -
+# unload_in NAMESPACE: at this quiet moment the books must balance
+unload_in() {
+	balanced "$1"
 	rmmod ksocket
+}
+
+unload() {
+	unload_in -
 }
 
 # service [NAMESPACE]: the counters and configuration
