@@ -55,9 +55,10 @@ for name in BENCH_COUNT BENCH_CONTENDERS BENCH_COLUMNS BENCH_FAMILIES; do
 	[ -z "${!name:-}" ] || options+=(--env "$name=${!name}")
 done
 step boot "a guest that counts instructions"
-# Mitigations would be counted, the timer of an emulated machine as well.
+# Mitigations would be counted, the timer of an emulated machine as well. Copies
+# are counted as a processor with fast string instructions makes them.
 KSOCKET_ACCEL=tcg "$VM_DIR/vm.sh" "$kernel" --image $image --smp 1 --ko "$ko" \
-	--qemu '-icount shift=0,align=off,sleep=off' \
+	--qemu "-icount shift=0,align=off,sleep=off -cpu $TCG_CPU" \
 	--append 'mitigations=off nokaslr tsc=reliable clocksource=tsc' \
 	--add "$work/bin:/usr/lib/ksocket/bench" --timeout 3000 \
 	${options[@]+"${options[@]}"} \

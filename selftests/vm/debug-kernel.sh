@@ -45,7 +45,7 @@ check_config() {
 		missing=$((missing + 1))
 	done <"${FRAGMENTS[-1]}"
 	for name in $NEEDED; do
-		grep -q "^CONFIG_$name=y" "$1" || die "the debug kernel would lack $name"
+		grep -q "^CONFIG_$name=y" "$1" || die "the $kind kernel would lack $name"
 	done
 }
 
@@ -78,14 +78,14 @@ build_kernel() {
 		./scripts/kconfig/merge_config.sh -m -O "$tmp/build" "$tmp/build/.config" \
 			kernel/configs/kvm_guest.config "${FRAGMENTS[@]}" >"$tmp/merge.log"
 		make -s O="$tmp/build" CC="$CC" HOSTCC="$CC" olddefconfig
-	) >"$tmp/config.log" 2>&1 || { cat "$tmp/config.log" >&2; die "cannot configure the debug kernel"; }
+	) >"$tmp/config.log" 2>&1 || { cat "$tmp/config.log" >&2; die "cannot configure the $kind kernel"; }
 	check_config "$tmp/build/.config"
 	nice -n 10 make -C "$tmp/build" -j"$(nproc)" CC="$CC" HOSTCC="$CC" \
 		KBUILD_BUILD_TIMESTAMP=1 KBUILD_BUILD_USER=ksocket KBUILD_BUILD_HOST=ksocket \
 		bzImage modules >"$tmp/build.log" 2>&1 &
 	pid=$!
 	progress "$tmp/build" "$pid"
-	wait "$pid" || { tail -n 40 "$tmp/build.log" >&2; die "the debug kernel does not build"; }
+	wait "$pid" || { tail -n 40 "$tmp/build.log" >&2; die "the $kind kernel does not build"; }
 	cp "$tmp/build/arch/x86/boot/bzImage" "$tmp/vmlinuz"
 	cp "$tmp/build/.config" "$tmp/config"
 	install_modules "$tmp"

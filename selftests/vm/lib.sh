@@ -208,6 +208,10 @@ verdict_get() { sed -n "s/^$2=//p" "$1/verdict" 2>/dev/null || true; }
 # the tests wait a good part of their time.
 guest_jobs() { nproc; }
 
+# The processor that TCG emulates: see vm.sh for what it must not have.
+# shellcheck disable=SC2034 # for those who source this
+TCG_CPU=max,-cx16,-la57
+
 # Test programs that need a guest of their own: where they run, and with what.
 # shellcheck disable=SC2034 # for those who source this
 SPECIAL_PROGRAMS="noipv6.sh trace.sh docs.sh"
