@@ -271,6 +271,18 @@ log_since() {
 		grep -v -e 'module taints kernel' -e 'module verification failed' || true
 }
 
+# find_ynl: print where the kernel's own netlink client is, if it can run here
+find_ynl() {
+	local dir
+	for dir in "$KSOCKET_TESTS/../pyynl" "${KSFT:-}/../../net/ynl/pyynl"; do
+		if [ -r "$dir/cli.py" ] && python3 -c 'import yaml' 2>/dev/null; then
+			echo "$dir"
+			return
+		fi
+	done
+	return 1
+}
+
 # --- tracepoints ---
 
 TRACING=/sys/kernel/tracing
@@ -399,7 +411,8 @@ _show() {
 
 _run_one() (
 	set -eE
-	trap 'echo "failed in ${FUNCNAME[0]:-main}, line $LINENO: $BASH_COMMAND"' ERR
+	# In a command substitution bash turns -e off: what fails there is an answer.
+	trap '[[ $- != *e* ]] || echo "failed in ${FUNCNAME[0]:-main}, line $LINENO: $BASH_COMMAND"' ERR
 	# shellcheck disable=SC2154 # _rc is assigned in there
 	trap '_rc=$?; trap - ERR; set +e; _show $_rc; _cleanup; exit $_rc' EXIT
 	"$1"
@@ -436,7 +449,9 @@ ksocket_run_tests() {
 	ktap_set_plan $#
 	for test; do
 		TMP=$(mktemp -d)
-		_run_one "${test%%:*}" 2>&1 | tee "$TMP.said" | sed 's/^/# /' && rc=0 || rc=${PIPESTATUS[0]}
+		# Not as a condition: set -e would have no effect in there.
+		_run_one "${test%%:*}" 2>&1 | tee "$TMP.said" | sed 's/^/# /'
+		rc=${PIPESTATUS[0]}
 		reason=
 		[ "$rc" != "$KSFT_SKIP" ] || reason=$(sed -n 's/^SKIP: //p' "$TMP.said" | tail -n 1)
 		rm -rf "$TMP" "$TMP.said"

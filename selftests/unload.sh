@@ -36,7 +36,7 @@ idle_is_quick() {
 		unload_times 5 mode=relay "listen_port=$PORT")
 	echo "no service, microseconds: $(sort -n <<<"$empty" | tr '\n' ' ')"
 	echo "idle, microseconds: $(sort -n <<<"$idle" | tr '\n' ' ')"
-	empty=$(sort -n <<<"$empty" | head -n 1)
+	empty=$(sort -n <<<"$empty" | sed -n 1p)
 	if [ $((empty * 2)) -gt $limit ]; then
 		limit=$((empty * 2))
 		echo "a slow machine: the limit is twice what no service takes"

@@ -104,6 +104,9 @@ OWN_PARAMS="datapath.sh params.sh noipv6.sh docs.sh"
 # Where nobody asked for another datapath, these have to do.
 SHORT_TURN="echo.sh relay.sh udp_sizes source_addr.sh dead_receiver.sh"
 
+# By their time on the debug kernel, four to eight minutes.
+LONG_PROGRAMS="datapath.sh guard.sh netns_exit.sh fault_injection.sh params.sh demux.sh"
+
 # datapaths_on KERNEL - "default" is the module's own; several words for several
 # turns.
 datapaths_on() {
@@ -123,13 +126,16 @@ datapaths_on() {
 # guests share them, so that whoever comes free goes on with the next.
 tests_turn() {
 	local kernel=$1 label=$1 params='' first=$3 name=tests-$1-$2
-	local guests=1 program special='' all=() share=() i n=0
+	local guests=1 program programs long special='' all=() share=() i n=0
 	! is_own "$kernel" || guests=4
 	if [ "$2" != default ]; then
 		label=$kernel/$2
 		params=datapath=$2
 	fi
-	mapfile -t all < <(sed 's/^ksocket://' "$run/tests/kselftest-list.txt")
+	# The longest first, so that the guests that share them end together.
+	programs=$(sed 's/^ksocket://' "$run/tests/kselftest-list.txt")
+	long=$(tr ' ' '\n' <<<"$LONG_PROGRAMS")
+	mapfile -t all < <(grep -xF "$long" <<<"$programs"; grep -vxF "$long" <<<"$programs")
 	for program in "${all[@]}"; do
 		if [ "$first" = no ] && has "$OWN_PARAMS" "$program"; then
 			continue

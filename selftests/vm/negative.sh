@@ -95,6 +95,13 @@ machine() {
 	count test-skipped "0 0 1" "a.sh" \
 		< <(tap a.sh '# 1..1' '# ok 1 x # SKIP no such thing' 'ok 1 selftests: ksocket: a.sh')
 	count test-silence "0 1 0" "a.sh" </dev/null
+
+	# The library that all tests use: a command that fails is a test that fails.
+	"$VM_DIR/tests.sh" "$work/tests" discard.sh >/dev/null
+	cp "$REPO/selftests/negative/failing.sh" "$work/tests/ksocket"
+	echo ksocket:failing.sh >"$work/tests/kselftest-list.txt"
+	count test-library "2 4 0" "failing.sh" \
+		< <("$VM_DIR/vm.sh" $kernel --tests "$work/tests" --out "$work/library" 2>/dev/null)
 }
 
 # planted NAME ROUNDS FINDING - load and unload it that often. A busy host makes
