@@ -8,8 +8,10 @@
 
 #include <linux/net.h>
 #include <linux/version.h>
+#include <net/genetlink.h>
 #include <net/ip6_fib.h>
 #include <net/ipv6.h>
+#include <net/netlink.h>
 #include <net/sock.h>
 #include <net/udp.h>
 
@@ -90,5 +92,43 @@ static inline void ksocket_skb_clear_tstamp(struct sk_buff *skb)
 	skb->tstamp = 0;
 #endif
 }
+
+/*
+ * 6.8: joining a multicast group has flags of its own for who may; stable
+ * kernels have them as well. Where they are missing the flags are those of
+ * operations, or, in an early 5.10, there is no such check at all.
+ */
+#ifdef GENL_MCAST_CAP_NET_ADMIN
+#define KSOCKET_GENL_MCAST_ADMIN	GENL_MCAST_CAP_NET_ADMIN
+#else
+#define KSOCKET_GENL_MCAST_ADMIN	GENL_UNS_ADMIN_PERM
+#endif
+
+/* 6.1: what is reserved in a request's header has to be 0, where we say so. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+#define KSOCKET_GENL_STRICT_OPS	.resv_start_op = KSOCKET_CMD_MAX + 1,
+#else
+#define KSOCKET_GENL_STRICT_OPS
+#endif
+
+/* 6.6: ranges in a policy are const; generated ones always are. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#undef NLA_POLICY_FULL_RANGE
+#define NLA_POLICY_FULL_RANGE(tp, _range) { \
+	.type = NLA_ENSURE_UINT_OR_BINARY_TYPE(tp), \
+	.validation_type = NLA_VALIDATE_RANGE_PTR, \
+	.range = (struct netlink_range_validation *)(_range), \
+}
+#endif
+
+/* 5.11: the result says whether it was cut off; nobody asks for it here. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#define nla_strscpy nla_strlcpy
+#endif
+
+/* 6.9: what binary attributes always meant by their length has a name. */
+#ifndef NLA_POLICY_MAX_LEN
+#define NLA_POLICY_MAX_LEN(_len) { .type = NLA_BINARY, .len = _len, }
+#endif
 
 #endif /* KSOCKET_COMPAT_H */

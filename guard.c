@@ -153,10 +153,12 @@ static bool ksocket_guard_is_multicast(const union ksocket_addr *addr)
 static enum ksocket_drop
 ksocket_guard_echo_port(const struct ksocket_config *cfg, u16 port)
 {
-	if (port < cfg->min_source_port)
+	u16 min = READ_ONCE(cfg->min_source_port);
+
+	if (port < min)
 		return KSOCKET_DROP_SRC_PORT_LOW;
 
-	if (cfg->min_source_port && port == ksocket_addr_port(&cfg->listen))
+	if (min && port == ksocket_addr_port(&cfg->listen))
 		return KSOCKET_DROP_SRC_PORT_OWN;
 
 	return KSOCKET_DROP_NONE;
@@ -259,6 +261,21 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 	return KSOCKET_DROP_NONE;
 }
 
+/**
+ * ksocket_guard_forget() - ask again who may be answered
+ * @worker: the worker; its lock is held
+ */
+void ksocket_guard_forget(struct ksocket_worker *worker)
+{
+	int genid = rt_genid_ipv4(worker->svc->net);
+	unsigned int i;
+
+	lockdep_assert_held(&worker->lock);
+
+	for (i = 0; i < ARRAY_SIZE(worker->flows); i++)
+		worker->flows[i].genid = genid - 1;
+}
+
 static void ksocket_guard_add(struct ksocket_net *kn,
 			      struct ksocket_endpoint *end)
 {
@@ -306,21 +323,26 @@ void ksocket_guard_detach(struct ksocket_service *svc)
 }
 
 /* Is @addr the address of one host? If not, @rep says what it is. */
-static int ksocket_guard_unicast(struct net *net, const char *param,
+static int ksocket_guard_unicast(struct net *net, enum ksocket_field field,
 				 const union ksocket_addr *addr, int ifindex,
 				 struct ksocket_report *rep)
 {
+	const char *param = field == KSOCKET_FIELD_LISTEN ? "listen_addr" :
+							    "reply_addr";
+
 	if (ksocket_guard_is_multicast(addr))
-		return ksocket_report(rep, -EINVAL,
-				      "%s=%pISc: a multicast group, need the address of one host",
-				      param, addr);
+		return ksocket_report_field(rep, -EINVAL, field,
+					    "a multicast group, need the address of one host",
+					    "%s=%pISc: a multicast group, need the address of one host",
+					    param, addr);
 
 	if (addr->sa.sa_family == AF_INET && !ksocket_guard_is_any(addr) &&
 	    ksocket_guard_type4(net, addr->in.sin_addr.s_addr,
 				ifindex) == RTN_BROADCAST)
-		return ksocket_report(rep, -EINVAL,
-				      "%s=%pISc: a broadcast address, need the address of one host",
-				      param, addr);
+		return ksocket_report_field(rep, -EINVAL, field,
+					    "a broadcast address, need the address of one host",
+					    "%s=%pISc: a broadcast address, need the address of one host",
+					    param, addr);
 
 	return 0;
 }
@@ -343,29 +365,34 @@ int ksocket_guard_config(struct net *net, const struct ksocket_config *cfg,
 	if (!ipv6_mod_enabled() &&
 	    (cfg->listen.sa.sa_family == AF_INET6 ||
 	     (ksocket_has_receiver(cfg) && cfg->reply.sa.sa_family == AF_INET6)))
-		return ksocket_report(rep, -EAFNOSUPPORT,
-				      "an IPv6 address was given, but IPv6 is not available here");
+		return ksocket_report_field(rep, -EAFNOSUPPORT,
+					    cfg->listen.sa.sa_family == AF_INET6 ?
+					    KSOCKET_FIELD_LISTEN : KSOCKET_FIELD_REPLY,
+					    "IPv6 is not available here",
+					    "an IPv6 address was given, but IPv6 is not available here");
 
-	err = ksocket_guard_unicast(net, "listen_addr", &cfg->listen,
+	err = ksocket_guard_unicast(net, KSOCKET_FIELD_LISTEN, &cfg->listen,
 				    cfg->ifindex, rep);
 	if (err || !ksocket_has_receiver(cfg))
 		return err;
 
-	err = ksocket_guard_unicast(net, "reply_addr", &cfg->reply,
+	err = ksocket_guard_unicast(net, KSOCKET_FIELD_REPLY, &cfg->reply,
 				    cfg->reply_ifindex, rep);
 	if (err)
 		return err;
 
 	if (ksocket_guard_is_any(&cfg->reply))
-		return ksocket_report(rep, -EINVAL,
-				      "reply_addr=%pISc: no host's address, need the receiver's",
-				      &cfg->reply);
+		return ksocket_report_field(rep, -EINVAL, KSOCKET_FIELD_REPLY,
+					    "no host's address, need the receiver's",
+					    "reply_addr=%pISc: no host's address, need the receiver's",
+					    &cfg->reply);
 
 	if (ksocket_guard_matches(net, &cfg->listen, &cfg->reply,
 				  cfg->ifindex))
-		return ksocket_report(rep, -ELOOP,
-				      "reply address %pISpc is the service's own listen address",
-				      &cfg->reply);
+		return ksocket_report_field(rep, -ELOOP, KSOCKET_FIELD_REPLY,
+					    "the receiver is the service itself",
+					    "reply address %pISpc is the service's own listen address",
+					    &cfg->reply);
 
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/user_namespace.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
@@ -32,6 +33,10 @@
 /* Times that a softirq looks again at what others keep bringing. */
 #define KSOCKET_ROUNDS	4
 
+/* Threads in all network namespaces that user namespaces own. */
+#define KSOCKET_USERNS_THREADS	256
+
+static atomic_t ksocket_userns_threads;
 static unsigned int ksocket_net_id;
 
 /**
@@ -46,7 +51,14 @@ struct ksocket_net *ksocket_net(const struct net *net)
 	return net_generic(net, ksocket_net_id);
 }
 
-/* see ksocket.h */
+/**
+ * ksocket_report() - note why a verb fails
+ * @rep: where to
+ * @err: negative errno
+ * @fmt: printf format of one line without newline
+ *
+ * Return: @err, so that a caller can return in the same breath.
+ */
 int ksocket_report(struct ksocket_report *rep, int err, const char *fmt, ...)
 {
 	va_list args;
@@ -58,12 +70,48 @@ int ksocket_report(struct ksocket_report *rep, int err, const char *fmt, ...)
 	return err;
 }
 
+/**
+ * ksocket_report_field() - likewise, for every control door
+ * @rep: where to
+ * @err: negative errno
+ * @field: what is at fault
+ * @brief: the same in words that do not depend on it; a string constant
+ * @fmt: printf format of one line without newline
+ *
+ * Return: @err.
+ */
+int ksocket_report_field(struct ksocket_report *rep, int err,
+			 enum ksocket_field field, const char *brief,
+			 const char *fmt, ...)
+{
+	va_list args;
+
+	rep->field = field;
+	rep->brief = brief;
+	va_start(args, fmt);
+	vscnprintf(rep->text, sizeof(rep->text), fmt, args);
+	va_end(args);
+
+	return err;
+}
+
 static const struct ksocket_mode *const ksocket_modes[] = {
-	&ksocket_relay,
-	&ksocket_echo,
-	&ksocket_discard,
-	&ksocket_text,
+	[KSOCKET_MODE_RELAY] = &ksocket_relay,
+	[KSOCKET_MODE_ECHO] = &ksocket_echo,
+	[KSOCKET_MODE_DISCARD] = &ksocket_discard,
+	[KSOCKET_MODE_TEXT] = &ksocket_text,
 };
+
+/**
+ * ksocket_mode_get() - the mode of that number
+ * @id: one of the enum
+ *
+ * Return: the mode.
+ */
+const struct ksocket_mode *ksocket_mode_get(enum ksocket_mode_id id)
+{
+	return ksocket_modes[id];
+}
 
 /**
  * ksocket_mode_find() - look up a mode
@@ -83,9 +131,9 @@ const struct ksocket_mode *ksocket_mode_find(const char *name)
 }
 
 static const char *const ksocket_datapaths[] = {
-	[KSOCKET_COPY] = "copy",
-	[KSOCKET_ZEROCOPY] = "zerocopy",
-	[KSOCKET_SOFTIRQ] = "softirq",
+	[KSOCKET_DATAPATH_COPY] = "copy",
+	[KSOCKET_DATAPATH_ZEROCOPY] = "zerocopy",
+	[KSOCKET_DATAPATH_SOFTIRQ] = "softirq",
 };
 
 /**
@@ -113,24 +161,26 @@ int ksocket_datapath_find(const char *name)
 
 /* The way of a datagram */
 
-static void ksocket_drop(const struct ksocket_service *svc,
+static void ksocket_drop(const struct ksocket_worker *worker,
 			 const struct ksocket_datagram *dgram,
 			 enum ksocket_drop reason, int err)
 {
-	ksocket_count_drop(svc, dgram, reason);
-	trace_ksocket_drop(svc, dgram, reason, err);
+	ksocket_count_drop(worker, dgram, reason);
+	trace_ksocket_drop(worker->svc, dgram, reason, err);
 }
 
 /* The answer has been handed to the stack, or not. */
-static void ksocket_datagram_sent(const struct ksocket_service *svc,
+static void ksocket_datagram_sent(const struct ksocket_worker *worker,
 				  const struct ksocket_datagram *dgram, int err)
 {
+	const struct ksocket_service *svc = worker->svc;
+
 	if (unlikely(err)) {
-		ksocket_drop(svc, dgram, ksocket_drop_from_errno(err), err);
+		ksocket_drop(worker, dgram, ksocket_drop_from_errno(err), err);
 		return;
 	}
 
-	ksocket_count_tx(svc, dgram);
+	ksocket_count_tx(worker, dgram);
 	trace_ksocket_tx(svc, ksocket_has_receiver(&svc->cfg) ?
 			      &svc->cfg.reply : &dgram->from, dgram);
 }
@@ -157,7 +207,7 @@ static int ksocket_datagram_answer(struct ksocket_worker *worker,
 	const struct ksocket_service *svc = worker->svc;
 	int err;
 
-	if (svc->cfg.datapath != KSOCKET_COPY)
+	if (svc->cfg.datapath != KSOCKET_DATAPATH_COPY)
 		return svc->transport->turn(worker, dgram);
 	if (unlikely(dgram->segs > 1))
 		return -EOPNOTSUPP;
@@ -180,14 +230,14 @@ void ksocket_worker_handle(struct ksocket_worker *worker,
 	enum ksocket_drop reason;
 	int err;
 
-	ksocket_count_rx(svc, dgram);
+	ksocket_count_rx(worker, dgram);
 	trace_ksocket_rx(svc, dgram);
 
 	reason = ksocket_guard_check(worker, dgram);
 	if (unlikely(reason != KSOCKET_DROP_NONE)) {
-		ksocket_drop(svc, dgram, reason, 0);
+		ksocket_drop(worker, dgram, reason, 0);
 	} else if (svc->cfg.mode->verdict == KSOCKET_DISCARD) {
-		ksocket_count_discarded(svc, dgram);
+		ksocket_count_discarded(worker, dgram);
 	} else {
 		err = ksocket_datagram_answer(worker, dgram);
 		if (unlikely(err == -EOPNOTSUPP)) {
@@ -196,7 +246,7 @@ void ksocket_worker_handle(struct ksocket_worker *worker,
 			WRITE_ONCE(worker->blocked, true);
 			return;
 		}
-		ksocket_datagram_sent(svc, dgram, err);
+		ksocket_datagram_sent(worker, dgram, err);
 	}
 
 	if (dgram->skb)
@@ -219,9 +269,9 @@ static void ksocket_worker_send_slow(struct ksocket_worker *worker,
 		err = svc->transport->send(worker, &dgram);
 
 	local_bh_disable();
-	if (svc->cfg.datapath != KSOCKET_COPY)
-		ksocket_count_fallback(svc, &dgram);
-	ksocket_datagram_sent(svc, &dgram, err);
+	if (svc->cfg.datapath != KSOCKET_DATAPATH_COPY)
+		ksocket_count_fallback(worker, &dgram);
+	ksocket_datagram_sent(worker, &dgram, err);
 	local_bh_enable();
 }
 
@@ -276,7 +326,7 @@ static bool ksocket_worker_drain(struct ksocket_worker *worker)
 		if (err == -EAGAIN)
 			return true;
 		if (err) {
-			ksocket_count_recv_error(svc);
+			ksocket_count_recv_error(worker);
 			worker->mend = true;
 			WRITE_ONCE(worker->blocked, true);
 			return false;
@@ -356,17 +406,26 @@ static int ksocket_worker_run(void *data)
 
 /* The life of a service */
 
+/* A dump that is under way has to know. */
+static void ksocket_net_changed(struct ksocket_net *kn)
+{
+	kn->changes++;
+	if (!kn->changes)
+		kn->changes++;
+}
+
 static int ksocket_worker_open(struct ksocket_worker *worker, unsigned int nr,
 			       struct ksocket_report *rep)
 {
 	const struct ksocket_service *svc = worker->svc;
 	int err;
 
-	worker->buffer = kvmalloc(svc->cfg.buffer_size, GFP_KERNEL);
+	worker->buffer = kvmalloc(svc->cfg.buffer_size, GFP_KERNEL_ACCOUNT);
 	if (!worker->buffer)
-		return ksocket_report(rep, -ENOMEM,
-				      "no memory for a buffer of %u bytes",
-				      svc->cfg.buffer_size);
+		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
+					    "no memory for a buffer",
+					    "no memory for a buffer of %u bytes",
+					    svc->cfg.buffer_size);
 
 	err = svc->transport->open(worker, rep);
 	if (err)
@@ -377,8 +436,9 @@ static int ksocket_worker_open(struct ksocket_worker *worker, unsigned int nr,
 				      ksocket_addr_port(&svc->cfg.listen), nr);
 	if (IS_ERR(worker->task)) {
 		err = PTR_ERR(worker->task);
-		ksocket_report(rep, err, "cannot create a thread: errno %d",
-			       -err);
+		ksocket_report_field(rep, err, KSOCKET_FIELD_THREADS,
+				     "cannot create a thread",
+				     "cannot create a thread: errno %d", -err);
 		goto err_close;
 	}
 
@@ -401,9 +461,40 @@ static void ksocket_worker_close(struct ksocket_worker *worker)
 	kvfree(worker->buffer);
 }
 
+/*
+ * Whoever may make a user namespace may start services in it. Their memory is
+ * charged to him, but nothing limits threads of the kernel; so this does.
+ */
+static int ksocket_userns_charge(const struct net *net, unsigned int threads,
+				 struct ksocket_report *rep)
+{
+	if (net->user_ns == &init_user_ns)
+		return 0;
+
+	if (atomic_add_return(threads, &ksocket_userns_threads) <=
+	    KSOCKET_USERNS_THREADS)
+		return 0;
+
+	atomic_sub(threads, &ksocket_userns_threads);
+	return ksocket_report_field(rep, -EUSERS, KSOCKET_FIELD_THREADS,
+				    "too many threads in user namespaces",
+				    "too many threads in user namespaces, allowed %d",
+				    KSOCKET_USERNS_THREADS);
+}
+
+static void ksocket_userns_uncharge(const struct net *net, unsigned int threads)
+{
+	if (net->user_ns != &init_user_ns)
+		atomic_sub(threads, &ksocket_userns_threads);
+}
+
 static void ksocket_service_free(struct ksocket_service *svc)
 {
-	free_percpu(svc->stats);
+	unsigned int i;
+
+	ksocket_userns_uncharge(svc->net, svc->cfg.threads);
+	for (i = 0; i < svc->cfg.threads; i++)
+		free_percpu(svc->workers[i].stats);
 	/* Other services may still look at the endpoints in it. */
 	kfree_rcu(svc, rcu);
 }
@@ -420,31 +511,42 @@ static void ksocket_addr_format(char text[KSOCKET_ADDR_TEXT_LEN],
 		snprintf(text, KSOCKET_ADDR_TEXT_LEN, "%pISpc", addr);
 }
 
+static int ksocket_worker_init(struct ksocket_worker *worker,
+			       struct ksocket_service *svc)
+{
+	int cpu;
+
+	worker->svc = svc;
+	worker->stats = alloc_percpu_gfp(struct ksocket_stats,
+					 GFP_KERNEL_ACCOUNT);
+	if (!worker->stats)
+		return -ENOMEM;
+
+	for_each_possible_cpu(cpu)
+		u64_stats_init(&per_cpu_ptr(worker->stats, cpu)->syncp);
+	spin_lock_init(&worker->lock);
+	skb_queue_head_init(&worker->queue);
+	__skb_queue_head_init(&worker->batch);
+	return 0;
+}
+
 static struct ksocket_service *
 ksocket_service_alloc(struct net *net, const struct ksocket_config *cfg)
 {
 	struct ksocket_service *svc;
 	unsigned int i;
-	int cpu;
 
-	svc = kzalloc(struct_size(svc, workers, cfg->threads), GFP_KERNEL);
+	svc = kzalloc(struct_size(svc, workers, cfg->threads),
+		      GFP_KERNEL_ACCOUNT);
 	if (!svc)
 		return NULL;
-
-	svc->stats = alloc_percpu(struct ksocket_stats);
-	if (!svc->stats) {
-		kfree(svc);
-		return NULL;
-	}
-	for_each_possible_cpu(cpu)
-		u64_stats_init(&per_cpu_ptr(svc->stats, cpu)->syncp);
 
 	svc->net = net;
 	svc->kn = ksocket_net(net);
 	svc->cfg = *cfg;
 	/* An answer that is not the request takes the buffer in any case. */
 	if (cfg->mode->compose)
-		svc->cfg.datapath = KSOCKET_COPY;
+		svc->cfg.datapath = KSOCKET_DATAPATH_COPY;
 	ksocket_addr_format(svc->listen_text, &cfg->listen);
 	if (ksocket_has_receiver(cfg))
 		ksocket_addr_format(svc->reply_text, &cfg->reply);
@@ -452,13 +554,17 @@ ksocket_service_alloc(struct net *net, const struct ksocket_config *cfg)
 		strscpy(svc->reply_text, "-", sizeof(svc->reply_text));
 	svc->transport = &ksocket_udp;
 	for (i = 0; i < cfg->threads; i++) {
-		svc->workers[i].svc = svc;
-		spin_lock_init(&svc->workers[i].lock);
-		skb_queue_head_init(&svc->workers[i].queue);
-		__skb_queue_head_init(&svc->workers[i].batch);
+		if (ksocket_worker_init(&svc->workers[i], svc))
+			goto err_free;
 	}
 
 	return svc;
+
+err_free:
+	while (i--)
+		free_percpu(svc->workers[i].stats);
+	kfree(svc);
+	return NULL;
 }
 
 static void ksocket_service_announce(const struct ksocket_service *svc)
@@ -466,41 +572,34 @@ static void ksocket_service_announce(const struct ksocket_service *svc)
 	const struct ksocket_config *cfg = &svc->cfg;
 
 	trace_ksocket_service_start(svc);
+	ksocket_nl_started(svc);
 	pr_info("service %s started: %s %s, %s%s%s, threads %u\n",
 		cfg->name, svc->transport->name, svc->listen_text,
 		cfg->mode->name, ksocket_has_receiver(cfg) ? " to " : "",
 		ksocket_has_receiver(cfg) ? svc->reply_text : "", cfg->threads);
 }
 
-/**
- * ksocket_service_start() - start a service
- * @net: the namespace it lives and dies in; no reference is taken
- * @cfg: what to do; copied
- * @rep: says what was wrong
- *
- * The one verb behind every control door. Nothing half-started is ever
- * visible: either the service is in the namespace's list with its threads
- * running, or nothing of it is left.
- *
- * Context: process context, may sleep; takes the namespace's lock.
- * Return: 0, or a negative errno: -EADDRINUSE, -EADDRNOTAVAIL, -ELOOP,
- * -EINVAL, -EAFNOSUPPORT, -ENOMEM, or what the stack says.
- */
-int ksocket_service_start(struct net *net, const struct ksocket_config *cfg,
-			  struct ksocket_report *rep)
+/* Nothing half-started is ever visible: threads run, or nothing is left. */
+static int ksocket_service_start_one(struct net *net,
+				     const struct ksocket_config *cfg,
+				     struct ksocket_report *rep)
 {
 	struct ksocket_net *kn = ksocket_net(net);
 	struct ksocket_service *svc;
 	unsigned int i, opened;
 	int err;
 
-	err = ksocket_guard_config(net, cfg, rep);
+	err = ksocket_userns_charge(net, cfg->threads, rep);
 	if (err)
 		return err;
 
 	svc = ksocket_service_alloc(net, cfg);
-	if (!svc)
-		return ksocket_report(rep, -ENOMEM, "no memory for a service");
+	if (!svc) {
+		ksocket_userns_uncharge(net, cfg->threads);
+		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
+					    "no memory for a service",
+					    "no memory for a service");
+	}
 
 	for (opened = 0; opened < cfg->threads; opened++) {
 		err = ksocket_worker_open(&svc->workers[opened], opened, rep);
@@ -508,15 +607,15 @@ int ksocket_service_start(struct net *net, const struct ksocket_config *cfg,
 			goto err_close_workers;
 	}
 
-	mutex_lock(&kn->lock);
 	ksocket_guard_attach(svc);
+	svc->id = kn->next_id++;
 	list_add_tail(&svc->node, &kn->services);
+	ksocket_net_changed(kn);
 	ksocket_service_announce(svc);
 	for (i = 0; i < cfg->threads; i++) {
 		svc->transport->attach(&svc->workers[i]);
 		wake_up_process(svc->workers[i].task);
 	}
-	mutex_unlock(&kn->lock);
 
 	return 0;
 
@@ -528,13 +627,15 @@ err_close_workers:
 }
 
 /* Joining under the lock is safe because no worker ever takes it. */
-static void ksocket_service_stop(struct ksocket_service *svc)
+static void ksocket_service_stop(struct ksocket_service *svc,
+				 enum ksocket_stop_reason reason)
 {
 	unsigned int i;
 
-	lockdep_assert_held(&ksocket_net(svc->net)->lock);
+	lockdep_assert_held(&svc->kn->lock);
 
 	list_del(&svc->node);
+	ksocket_net_changed(svc->kn);
 	ksocket_guard_detach(svc);
 	for (i = 0; i < svc->cfg.threads; i++)
 		svc->transport->detach(&svc->workers[i]);
@@ -544,8 +645,211 @@ static void ksocket_service_stop(struct ksocket_service *svc)
 		ksocket_worker_close(&svc->workers[i]);
 
 	trace_ksocket_service_stop(svc);
+	ksocket_nl_stopped(svc, reason);
 	pr_info("service %s stopped\n", svc->cfg.name);
 	ksocket_service_free(svc);
+}
+
+/* The port may be the same, so the old one has to go first. */
+static int ksocket_service_replace(struct ksocket_service *old,
+				   const struct ksocket_config *cfg,
+				   struct ksocket_report *rep)
+{
+	struct ksocket_report again = {};
+	struct net *net = old->net;
+	struct ksocket_config *was;
+	int err;
+
+	was = kmemdup(&old->cfg, sizeof(old->cfg), GFP_KERNEL);
+	if (!was)
+		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
+					    "no memory for a service",
+					    "no memory for a service");
+
+	ksocket_service_stop(old, KSOCKET_STOP_REASON_REPLACED);
+	err = ksocket_service_start_one(net, cfg, rep);
+	if (err && ksocket_service_start_one(net, was, &again))
+		pr_err("service %s is gone, it could not be started again: %s\n",
+		       was->name, again.text);
+	kfree(was);
+	return err;
+}
+
+static struct ksocket_service *ksocket_service_lookup(struct ksocket_net *kn,
+						      const char *name)
+{
+	struct ksocket_service *svc;
+
+	lockdep_assert_held(&kn->lock);
+
+	list_for_each_entry(svc, &kn->services, node)
+		if (!strcmp(svc->cfg.name, name))
+			return svc;
+
+	return NULL;
+}
+
+/**
+ * ksocket_service_find() - the service of that name
+ * @kn: the namespace; its lock is held
+ * @name: the name
+ * @rep: says that there is none
+ *
+ * Return: the service, for as long as the lock is held, or NULL.
+ */
+struct ksocket_service *ksocket_service_find(struct ksocket_net *kn,
+					     const char *name,
+					     struct ksocket_report *rep)
+{
+	struct ksocket_service *svc = ksocket_service_lookup(kn, name);
+
+	if (!svc)
+		ksocket_report_field(rep, -ENOENT, KSOCKET_FIELD_NAME,
+				     "no service of this name here",
+				     "no service '%s' here", name);
+	return svc;
+}
+
+static int ksocket_service_start_locked(struct net *net,
+					const struct ksocket_config *cfg,
+					enum ksocket_start how,
+					struct ksocket_report *rep)
+{
+	struct ksocket_net *kn = ksocket_net(net);
+	struct ksocket_service *old;
+
+	if (kn->closed)
+		return ksocket_report_field(rep, -ESHUTDOWN, KSOCKET_FIELD_NONE,
+					    "the module is being unloaded",
+					    "the module is being unloaded");
+
+	old = ksocket_service_lookup(kn, cfg->name);
+	if (!old)
+		return ksocket_service_start_one(net, cfg, rep);
+	if (how == KSOCKET_START_REPLACE)
+		return ksocket_service_replace(old, cfg, rep);
+	if (how == KSOCKET_START_NEW)
+		return ksocket_report_field(rep, -EEXIST, KSOCKET_FIELD_NAME,
+					    "a service of this name exists",
+					    "a service '%s' exists", cfg->name);
+	if (!ksocket_config_same(&old->cfg, cfg))
+		return ksocket_report_field(rep, -EEXIST, KSOCKET_FIELD_NAME,
+					    "a service of this name exists and is another",
+					    "a service '%s' exists and is another",
+					    cfg->name);
+	return 0;
+}
+
+/**
+ * ksocket_service_start() - start a service
+ * @net: the namespace it lives and dies in; no reference is taken
+ * @cfg: what to do; copied
+ * @how: what to do about a name that is taken
+ * @rep: says what was wrong
+ *
+ * The one verb behind every control door. Nothing half-started is ever
+ * visible: either the service is in the namespace's list with its threads
+ * running, or nothing of it is left.
+ *
+ * Context: process context, may sleep; takes the namespace's lock.
+ * Return: 0, or a negative errno: -EADDRINUSE, -EADDRNOTAVAIL, -ELOOP,
+ * -EINVAL, -ERANGE, -EEXIST, -ESHUTDOWN, -EAFNOSUPPORT, -EUSERS, -ENOMEM, or
+ * what the stack says.
+ */
+int ksocket_service_start(struct net *net, const struct ksocket_config *cfg,
+			  enum ksocket_start how, struct ksocket_report *rep)
+{
+	struct ksocket_net *kn = ksocket_net(net);
+	int err;
+
+	err = ksocket_config_check(cfg, rep);
+	if (err)
+		return err;
+
+	err = ksocket_guard_config(net, cfg, rep);
+	if (err)
+		return err;
+
+	mutex_lock(&kn->lock);
+	err = ksocket_service_start_locked(net, cfg, how, rep);
+	mutex_unlock(&kn->lock);
+	return err;
+}
+
+/**
+ * ksocket_service_end() - stop a service
+ * @net: the namespace
+ * @name: its name
+ * @rep: says what was wrong
+ *
+ * Context: process context, may sleep; takes the namespace's lock.
+ * Return: 0, with nothing of it left, or -ENOENT.
+ */
+int ksocket_service_end(struct net *net, const char *name,
+			struct ksocket_report *rep)
+{
+	struct ksocket_net *kn = ksocket_net(net);
+	struct ksocket_service *svc;
+
+	mutex_lock(&kn->lock);
+	svc = ksocket_service_find(kn, name, rep);
+	if (svc)
+		ksocket_service_stop(svc, KSOCKET_STOP_REASON_ASKED);
+	mutex_unlock(&kn->lock);
+	return svc ? 0 : -ENOENT;
+}
+
+static void ksocket_worker_set(struct ksocket_worker *worker,
+			       const struct ksocket_change *change)
+{
+	if (change->rcvbuf || change->sndbuf)
+		worker->svc->transport->set_buffers(worker);
+	if (change->has_min_source_port) {
+		spin_lock_bh(&worker->lock);
+		ksocket_guard_forget(worker);
+		spin_unlock_bh(&worker->lock);
+	}
+}
+
+static void ksocket_service_change(struct ksocket_service *svc,
+				   const struct ksocket_change *change)
+{
+	struct ksocket_config *cfg = &svc->cfg;
+	unsigned int i;
+
+	if (change->rcvbuf)
+		cfg->rcvbuf = change->rcvbuf;
+	if (change->sndbuf)
+		cfg->sndbuf = change->sndbuf;
+	if (change->has_min_source_port)
+		WRITE_ONCE(cfg->min_source_port, change->min_source_port);
+	for (i = 0; i < cfg->threads; i++)
+		ksocket_worker_set(&svc->workers[i], change);
+}
+
+/**
+ * ksocket_service_set() - change a running service
+ * @net: the namespace
+ * @name: its name
+ * @change: what to change; the sizes are judged by the caller
+ * @rep: says what was wrong
+ *
+ * Context: process context, may sleep; takes the namespace's lock.
+ * Return: 0 or -ENOENT.
+ */
+int ksocket_service_set(struct net *net, const char *name,
+			const struct ksocket_change *change,
+			struct ksocket_report *rep)
+{
+	struct ksocket_net *kn = ksocket_net(net);
+	struct ksocket_service *svc;
+
+	mutex_lock(&kn->lock);
+	svc = ksocket_service_find(kn, name, rep);
+	if (svc)
+		ksocket_service_change(svc, change);
+	mutex_unlock(&kn->lock);
+	return svc ? 0 : -ENOENT;
 }
 
 /* The namespaces */
@@ -558,23 +862,31 @@ static int __net_init ksocket_net_init(struct net *net)
 	mutex_init(&kn->lock);
 	mutex_init(&kn->demux_lock);
 	INIT_LIST_HEAD(&kn->services);
+	kn->changes = 1;
 	for (i = 0; i < ARRAY_SIZE(kn->endpoints); i++)
 		INIT_HLIST_HEAD(&kn->endpoints[i]);
 
 	return ksocket_proc_init(net);
 }
 
+static void ksocket_net_close(struct ksocket_net *kn,
+			      enum ksocket_stop_reason reason)
+{
+	struct ksocket_service *svc, *next;
+
+	mutex_lock(&kn->lock);
+	kn->closed = true;
+	list_for_each_entry_safe(svc, next, &kn->services, node)
+		ksocket_service_stop(svc, reason);
+	mutex_unlock(&kn->lock);
+}
+
 static void __net_exit ksocket_net_exit(struct net *net)
 {
 	struct ksocket_net *kn = ksocket_net(net);
-	struct ksocket_service *svc, *next;
 
 	ksocket_proc_exit(net);
-
-	mutex_lock(&kn->lock);
-	list_for_each_entry_safe(svc, next, &kn->services, node)
-		ksocket_service_stop(svc);
-	mutex_unlock(&kn->lock);
+	ksocket_net_close(kn, KSOCKET_STOP_REASON_NAMESPACE_EXIT);
 	mutex_destroy(&kn->demux_lock);
 	mutex_destroy(&kn->lock);
 }
@@ -603,7 +915,8 @@ static int __init ksocket_start_from_params(struct net *net)
 		goto out;
 
 	if (ksocket_addr_port(&cfg->listen))
-		err = ksocket_service_start(net, cfg, &rep);
+		err = ksocket_service_start(net, cfg, KSOCKET_START_NEW,
+					    &rep);
 	else
 		pr_info("no service started: listen_port=0\n");
 out:
@@ -622,16 +935,40 @@ static int __init ksocket_init(void)
 	if (err)
 		return err;
 
+	err = ksocket_nl_init();
+	if (err)
+		goto err_net;
+
 	err = ksocket_start_from_params(current->nsproxy->net_ns);
 	if (err)
-		unregister_pernet_device(&ksocket_net_ops);
+		goto err_netlink;
 
+	return 0;
+
+err_netlink:
+	ksocket_nl_exit();
+err_net:
+	unregister_pernet_device(&ksocket_net_ops);
 	return err;
 }
 module_init(ksocket_init);
 
+/* While there still is somebody to be told, and for good. */
+static void ksocket_close_all(void)
+{
+	struct net *net;
+
+	down_read(&net_rwsem);
+	for_each_net(net)
+		ksocket_net_close(ksocket_net(net),
+				  KSOCKET_STOP_REASON_MODULE_UNLOAD);
+	up_read(&net_rwsem);
+}
+
 static void __exit ksocket_exit(void)
 {
+	ksocket_close_all();
+	ksocket_nl_exit();
 	unregister_pernet_device(&ksocket_net_ops);
 }
 module_exit(ksocket_exit);

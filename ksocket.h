@@ -10,8 +10,8 @@
  *
  * Locks: struct ksocket_net.lock guards the list of services and the writing
  * side of the endpoint table; struct ksocket_worker.lock is held by whoever
- * answers, thread or softirq. A service's configuration never changes after its
- * start.
+ * answers, thread or softirq. What little of a service's configuration changes
+ * after its start is written under the former, see ksocket_service_set().
  */
 #ifndef KSOCKET_H
 #define KSOCKET_H
@@ -29,20 +29,20 @@
 #include <linux/types.h>
 #include <linux/u64_stats_sync.h>
 
+#include <uapi/linux/ksocket_netlink.h>
+
 #include "compat.h"
 
 struct dst_entry;
 struct net;
+struct net_device;
 struct seq_file;
 struct sock;
 struct socket;
 struct task_struct;
 
-#define KSOCKET_NAME_LEN	16
-#define KSOCKET_TEXT_MAX	1024	/* what a string parameter can carry */
+#define KSOCKET_NAME_LEN	(KSOCKET_NAME_MAX + 1)
 #define KSOCKET_BUFFER_MAX	65535	/* no UDP payload is longer */
-#define KSOCKET_SOCKBUF_MIN	2048
-#define KSOCKET_SOCKBUF_MAX	(INT_MAX / 2)	/* the stack doubles it */
 
 /*
  * The one table of drop reasons: enumerator, name, meaning. The enum, the
@@ -96,26 +96,51 @@ enum ksocket_drop {
 };
 
 /**
- * struct ksocket_report - the one line that says why a verb failed
- * @text: what was wrong and what is allowed, without newline
- *
- * Verbs fill it, control doors say it: the module parameters in the kernel
- * log, a netlink door in extack.
+ * enum ksocket_field - what of a configuration is at fault
+ * @KSOCKET_FIELD_NONE: nothing in particular
+ * @KSOCKET_FIELD_NAME: the name
+ * @KSOCKET_FIELD_LISTEN: the listen address or port
+ * @KSOCKET_FIELD_REPLY: the receiver's address or port
+ * @KSOCKET_FIELD_DEVICE: the device
+ * @KSOCKET_FIELD_THREADS: the number of threads
+ * @KSOCKET_FIELD_RCVBUF: the receive buffer
+ * @KSOCKET_FIELD_SNDBUF: the send buffer
+ * @KSOCKET_FIELD_DATAPATH: the datapath
  */
-struct ksocket_report {
-	char text[192];
+enum ksocket_field {
+	KSOCKET_FIELD_NONE,
+	KSOCKET_FIELD_NAME,
+	KSOCKET_FIELD_LISTEN,
+	KSOCKET_FIELD_REPLY,
+	KSOCKET_FIELD_DEVICE,
+	KSOCKET_FIELD_THREADS,
+	KSOCKET_FIELD_RCVBUF,
+	KSOCKET_FIELD_SNDBUF,
+	KSOCKET_FIELD_DATAPATH,
 };
 
 /**
- * ksocket_report() - note why a verb fails
- * @rep: where to
- * @err: negative errno
- * @fmt: printf format of one line without newline
+ * struct ksocket_report - why a verb failed
+ * @field: what is at fault
+ * @brief: one line without values, which outlives everything; an extack cannot
+ *	keep any other before Linux 6.2
+ * @text: what was wrong and what is allowed, without newline
  *
- * Return: @err, so that a caller can return in the same breath.
+ * Verbs fill it, control doors say it: the module parameters say @text in the
+ * kernel log, netlink says @brief and points to the attribute.
  */
+struct ksocket_report {
+	enum ksocket_field field;
+	const char *brief;
+	char text[192];
+};
+
 __printf(3, 4)
 int ksocket_report(struct ksocket_report *rep, int err, const char *fmt, ...);
+__printf(5, 6)
+int ksocket_report_field(struct ksocket_report *rep, int err,
+			 enum ksocket_field field, const char *brief,
+			 const char *fmt, ...);
 
 /**
  * union ksocket_addr - an IPv4 or IPv6 socket address
@@ -141,23 +166,11 @@ static inline u16 ksocket_addr_port(const union ksocket_addr *addr)
 /* "[" address "%" scope "]:" port */
 #define KSOCKET_ADDR_TEXT_LEN	64
 
-/**
- * enum ksocket_datapath - how a datagram becomes its answer
- * @KSOCKET_COPY: through the fixed buffer, by the thread
- * @KSOCKET_ZEROCOPY: the received packet is sent back, by the thread
- * @KSOCKET_SOFTIRQ: likewise, at once in the softirq that received it
- */
-enum ksocket_datapath {
-	KSOCKET_COPY,
-	KSOCKET_ZEROCOPY,
-	KSOCKET_SOFTIRQ,
-};
-
 struct ksocket_mode;
 
 /**
  * struct ksocket_config - what a service is asked to do
- * @name: unique in its namespace, for people
+ * @name: unique in its namespace; letters, digits and punctuation
  * @mode: what becomes of a request
  * @listen: address and port the requests come to; the port is not 0
  * @reply: address and port of the receiver, where @mode has one
@@ -176,7 +189,8 @@ struct ksocket_mode;
  * @text_len: bytes in @text
  * @text: what mode text answers
  *
- * Immutable once the service has started: a change is stop and start.
+ * Once the service has started, only @rcvbuf, @sndbuf and @min_source_port
+ * change, see ksocket_service_set(): any other change is stop and start.
  */
 struct ksocket_config {
 	char name[KSOCKET_NAME_LEN];
@@ -198,7 +212,7 @@ struct ksocket_config {
 };
 
 /**
- * struct ksocket_stats - counters of one service on one CPU
+ * struct ksocket_stats - counters of one worker on one CPU
  * @rx_packets: datagrams taken from the listen sockets, dropped ones too
  * @rx_bytes: their payload bytes, of a truncated one its full length
  * @tx_packets: answers handed to the stack
@@ -228,7 +242,7 @@ struct ksocket_stats {
 };
 
 /**
- * struct ksocket_totals - the counters of a service, all CPUs added up
+ * struct ksocket_totals - counters of a worker or a service, all CPUs added up
  *
  * Members as in struct ksocket_stats, and two that the stack counts:
  *
@@ -252,6 +266,20 @@ struct ksocket_totals {
 	/* public: */
 	u64 rx_overflow;
 	u64 reply_ignored;
+};
+
+/**
+ * struct ksocket_change - what is to change of a running service
+ * @rcvbuf: new receive buffer in bytes, or 0 to leave it
+ * @sndbuf: new send buffer, likewise
+ * @min_source_port: the new one
+ * @has_min_source_port: there is a new one
+ */
+struct ksocket_change {
+	unsigned int rcvbuf;
+	unsigned int sndbuf;
+	u16 min_source_port;
+	bool has_min_source_port;
 };
 
 /**
@@ -323,6 +351,8 @@ struct ksocket_datagram {
 /**
  * struct ksocket_worker - one thread of a service and all that it touches
  * @svc: the service, which outlives the worker
+ * @stats: counters
+ * @base: what they were when they were last set to 0, see ksocket_stats_reset()
  * @task: the kthread, or NULL
  * @listen: socket that the requests come to, or NULL
  * @reply: socket connected to the receiver, NULL where the mode has none
@@ -341,10 +371,12 @@ struct ksocket_datagram {
  * @dgram: the datagram that is being answered
  * @flows: the last senders
  *
- * Workers share nothing on the data path but the per-CPU counters.
+ * Workers share nothing on the data path.
  */
 struct ksocket_worker {
 	struct ksocket_service *svc;
+	struct ksocket_stats __percpu *stats;
+	struct ksocket_totals base;
 	struct task_struct *task;
 	struct socket *listen;
 	struct socket *reply;
@@ -367,26 +399,26 @@ struct ksocket_worker {
 /**
  * struct ksocket_service - one running service
  * @node: in the namespace's list, under its lock
+ * @id: its place in the list, which is in the order of starting
  * @net: the namespace, without a reference: the service dies with it
  * @kn: what ksocket keeps for @net
  * @cfg: what it does
  * @listen_text: the listen address and port as people write them
  * @reply_text: likewise the receiver's, "-" where the mode has none
  * @transport: how it talks
- * @stats: counters
  * @listen_end: the listen address, for loop detection
  * @rcu: the endpoints are looked up under RCU
  * @workers: cfg.threads of them
  */
 struct ksocket_service {
 	struct list_head node;
+	unsigned int id;
 	struct net *net;
 	struct ksocket_net *kn;
 	struct ksocket_config cfg;
 	char listen_text[KSOCKET_ADDR_TEXT_LEN];
 	char reply_text[KSOCKET_ADDR_TEXT_LEN];
 	const struct ksocket_transport *transport;
-	struct ksocket_stats __percpu *stats;
 	struct ksocket_endpoint listen_end;
 	struct rcu_head rcu;
 	struct ksocket_worker workers[];
@@ -398,6 +430,9 @@ struct ksocket_service {
  * struct ksocket_net - what ksocket keeps for one network namespace
  * @lock: guards @services and the writers of @endpoints
  * @services: list of struct ksocket_service
+ * @next_id: of the next service
+ * @changes: counts services that come and go, for dumps; never 0
+ * @closed: nothing starts any more
  * @endpoints: hash table of struct ksocket_endpoint by port
  * @demux_lock: guards the life of @demux and @demux_users
  * @demux: the senders that are known, NULL without a worker that wants it
@@ -406,6 +441,9 @@ struct ksocket_service {
 struct ksocket_net {
 	struct mutex lock;	/* see above; workers never take it */
 	struct list_head services;
+	unsigned int next_id;
+	unsigned int changes;
+	bool closed;
 	struct mutex demux_lock;	/* see above */
 	struct ksocket_udp_demux *demux;
 	unsigned int demux_users;
@@ -427,6 +465,7 @@ enum ksocket_verdict {
 /**
  * struct ksocket_mode - a responder
  * @name: as in the parameter "mode"
+ * @id: as in netlink
  * @verdict: what becomes of the requests
  * @compose: makes the answer, which is not the request, in the buffer; NULL
  *	where the request itself is the answer. What goes to the sender is never
@@ -434,6 +473,7 @@ enum ksocket_verdict {
  */
 struct ksocket_mode {
 	const char *name;
+	enum ksocket_mode_id id;
 	enum ksocket_verdict verdict;
 	void (*compose)(const struct ksocket_config *cfg,
 			struct ksocket_datagram *dgram);
@@ -458,6 +498,7 @@ static inline bool ksocket_has_receiver(const struct ksocket_config *cfg)
  * @close: release the sockets. May sleep; the thread has ended.
  * @attach: from now on take datagrams as the datapath wants them
  * @detach: undo @attach; no softirq is in there after an RCU grace period
+ * @set_buffers: take the sizes of the socket buffers from the configuration
  * @wait: sleep until there is something to do or the thread is asked to stop
  * @pending: is there a datagram to take?
  * @recv: take a datagram without waiting, under the worker's lock. Return: 0,
@@ -479,6 +520,7 @@ struct ksocket_transport {
 	void (*close)(struct ksocket_worker *worker);
 	void (*attach)(struct ksocket_worker *worker);
 	void (*detach)(struct ksocket_worker *worker);
+	void (*set_buffers)(struct ksocket_worker *worker);
 	void (*wait)(struct ksocket_worker *worker);
 	bool (*pending)(const struct ksocket_worker *worker);
 	int (*recv)(struct ksocket_worker *worker,
@@ -508,11 +550,32 @@ extern const struct ksocket_mode ksocket_echo;
 extern const struct ksocket_mode ksocket_discard;
 extern const struct ksocket_mode ksocket_text;
 
+/**
+ * enum ksocket_start - what to do about a name that is taken
+ * @KSOCKET_START_SAME: nothing, if that service does just what is asked
+ * @KSOCKET_START_NEW: refuse it
+ * @KSOCKET_START_REPLACE: stop that service first
+ */
+enum ksocket_start {
+	KSOCKET_START_SAME,
+	KSOCKET_START_NEW,
+	KSOCKET_START_REPLACE,
+};
+
 /* ksocket.c */
 struct ksocket_net *ksocket_net(const struct net *net);
+struct ksocket_service *ksocket_service_find(struct ksocket_net *kn,
+					     const char *name,
+					     struct ksocket_report *rep);
 int ksocket_service_start(struct net *net, const struct ksocket_config *cfg,
-			  struct ksocket_report *rep);
+			  enum ksocket_start how, struct ksocket_report *rep);
+int ksocket_service_end(struct net *net, const char *name,
+			struct ksocket_report *rep);
+int ksocket_service_set(struct net *net, const char *name,
+			const struct ksocket_change *change,
+			struct ksocket_report *rep);
 const struct ksocket_mode *ksocket_mode_find(const char *name);
+const struct ksocket_mode *ksocket_mode_get(enum ksocket_mode_id id);
 const char *ksocket_datapath_name(enum ksocket_datapath datapath);
 int ksocket_datapath_find(const char *name);
 void ksocket_worker_handle(struct ksocket_worker *worker,
@@ -521,7 +584,7 @@ void ksocket_worker_ready(struct ksocket_worker *worker);
 
 /**
  * ksocket_stats_begin() - the counters of this CPU
- * @svc: the service
+ * @worker: the worker
  *
  * The softirq of a datapath counts in the same place as the thread.
  *
@@ -529,9 +592,9 @@ void ksocket_worker_ready(struct ksocket_worker *worker);
  * Return: the counters.
  */
 static inline struct ksocket_stats *
-ksocket_stats_begin(const struct ksocket_service *svc)
+ksocket_stats_begin(const struct ksocket_worker *worker)
 {
-	struct ksocket_stats *stats = this_cpu_ptr(svc->stats);
+	struct ksocket_stats *stats = this_cpu_ptr(worker->stats);
 
 	u64_stats_update_begin(&stats->syncp);
 	return stats;
@@ -548,15 +611,15 @@ static inline void ksocket_stats_end(struct ksocket_stats *stats)
 
 /**
  * ksocket_count_rx() - a datagram was taken from a listen socket
- * @svc: the service
+ * @worker: the worker
  * @dgram: the datagram, or the burst
  *
  * Context: BH disabled.
  */
-static inline void ksocket_count_rx(const struct ksocket_service *svc,
+static inline void ksocket_count_rx(const struct ksocket_worker *worker,
 				    const struct ksocket_datagram *dgram)
 {
-	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+	struct ksocket_stats *stats = ksocket_stats_begin(worker);
 
 	u64_stats_add(&stats->rx_packets, dgram->segs);
 	u64_stats_add(&stats->rx_bytes, dgram->len);
@@ -565,15 +628,15 @@ static inline void ksocket_count_rx(const struct ksocket_service *svc,
 
 /**
  * ksocket_count_tx() - an answer was handed to the stack
- * @svc: the service
+ * @worker: the worker
  * @dgram: the answer, or the burst
  *
  * Context: BH disabled.
  */
-static inline void ksocket_count_tx(const struct ksocket_service *svc,
+static inline void ksocket_count_tx(const struct ksocket_worker *worker,
 				    const struct ksocket_datagram *dgram)
 {
-	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+	struct ksocket_stats *stats = ksocket_stats_begin(worker);
 
 	u64_stats_add(&stats->tx_packets, dgram->segs);
 	u64_stats_add(&stats->tx_bytes, dgram->len);
@@ -583,26 +646,47 @@ static inline void ksocket_count_tx(const struct ksocket_service *svc,
 /* stats.c */
 enum ksocket_drop ksocket_drop_from_errno(int err);
 const char *ksocket_drop_name(enum ksocket_drop reason);
-void ksocket_count_discarded(const struct ksocket_service *svc,
+void ksocket_count_discarded(const struct ksocket_worker *worker,
 			     const struct ksocket_datagram *dgram);
-void ksocket_count_drop(const struct ksocket_service *svc,
+void ksocket_count_drop(const struct ksocket_worker *worker,
 			const struct ksocket_datagram *dgram,
 			enum ksocket_drop reason);
-void ksocket_count_fallback(const struct ksocket_service *svc,
+void ksocket_count_fallback(const struct ksocket_worker *worker,
 			    const struct ksocket_datagram *dgram);
-void ksocket_count_stale_error(const struct ksocket_service *svc);
-void ksocket_count_recv_error(const struct ksocket_service *svc);
-void ksocket_count_wakeup(const struct ksocket_service *svc);
+void ksocket_count_stale_error(const struct ksocket_worker *worker);
+void ksocket_count_recv_error(const struct ksocket_worker *worker);
+void ksocket_count_wakeup(const struct ksocket_worker *worker);
 void ksocket_totals_read(const struct ksocket_service *svc,
 			 struct ksocket_totals *sum);
+void ksocket_totals_read_worker(const struct ksocket_worker *worker,
+				struct ksocket_totals *sum);
+void ksocket_stats_reset(struct ksocket_service *svc);
 
 /* guard.c */
 int ksocket_guard_config(struct net *net, const struct ksocket_config *cfg,
 			 struct ksocket_report *rep);
 enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 				      struct ksocket_datagram *dgram);
+void ksocket_guard_forget(struct ksocket_worker *worker);
 void ksocket_guard_attach(struct ksocket_service *svc);
 void ksocket_guard_detach(struct ksocket_service *svc);
+
+/* control/config.c */
+void ksocket_config_init(struct ksocket_config *cfg);
+void ksocket_config_set_device(struct ksocket_config *cfg,
+			       struct net_device *dev);
+void ksocket_config_unmap(union ksocket_addr *addr);
+int ksocket_config_check(const struct ksocket_config *cfg,
+			 struct ksocket_report *rep);
+bool ksocket_config_same(const struct ksocket_config *a,
+			 const struct ksocket_config *b);
+
+/* control/netlink.c */
+int ksocket_nl_init(void);
+void ksocket_nl_exit(void);
+void ksocket_nl_started(const struct ksocket_service *svc);
+void ksocket_nl_stopped(const struct ksocket_service *svc,
+			enum ksocket_stop_reason reason);
 
 /* control/params.c */
 int ksocket_params_read(struct net *net, struct ksocket_config *cfg,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Counters: one struct per service and CPU, written by whoever runs there
+ * Counters: one struct per worker and CPU, written by whoever runs there
  * with softirqs off, added up when somebody reads.
  */
 #include <linux/errno.h>
@@ -62,15 +62,15 @@ enum ksocket_drop ksocket_drop_from_errno(int err)
 
 /**
  * ksocket_count_discarded() - a datagram was consumed as the mode asks
- * @svc: the service
+ * @worker: the worker
  * @dgram: the datagram, or the burst
  *
  * Context: BH disabled.
  */
-void ksocket_count_discarded(const struct ksocket_service *svc,
+void ksocket_count_discarded(const struct ksocket_worker *worker,
 			     const struct ksocket_datagram *dgram)
 {
-	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+	struct ksocket_stats *stats = ksocket_stats_begin(worker);
 
 	u64_stats_add(&stats->discarded, dgram->segs);
 	ksocket_stats_end(stats);
@@ -78,17 +78,17 @@ void ksocket_count_discarded(const struct ksocket_service *svc,
 
 /**
  * ksocket_count_drop() - a datagram was not answered
- * @svc: the service
+ * @worker: the worker
  * @dgram: the datagram, or the burst
  * @reason: why, below %KSOCKET_DROP_MAX
  *
  * Context: BH disabled.
  */
-void ksocket_count_drop(const struct ksocket_service *svc,
+void ksocket_count_drop(const struct ksocket_worker *worker,
 			const struct ksocket_datagram *dgram,
 			enum ksocket_drop reason)
 {
-	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+	struct ksocket_stats *stats = ksocket_stats_begin(worker);
 
 	u64_stats_add(&stats->drops[reason], dgram->segs);
 	ksocket_stats_end(stats);
@@ -96,15 +96,15 @@ void ksocket_count_drop(const struct ksocket_service *svc,
 
 /**
  * ksocket_count_fallback() - a datagram is copied, though the datapath is another
- * @svc: the service
+ * @worker: the worker
  * @dgram: the datagram, or the burst
  *
  * Context: BH disabled.
  */
-void ksocket_count_fallback(const struct ksocket_service *svc,
+void ksocket_count_fallback(const struct ksocket_worker *worker,
 			    const struct ksocket_datagram *dgram)
 {
-	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+	struct ksocket_stats *stats = ksocket_stats_begin(worker);
 
 	u64_stats_add(&stats->fallbacks, dgram->segs);
 	ksocket_stats_end(stats);
@@ -112,13 +112,13 @@ void ksocket_count_fallback(const struct ksocket_service *svc,
 
 /**
  * ksocket_count_stale_error() - an earlier answer's ICMP error was consumed
- * @svc: the service
+ * @worker: the worker
  *
  * Context: BH disabled.
  */
-void ksocket_count_stale_error(const struct ksocket_service *svc)
+void ksocket_count_stale_error(const struct ksocket_worker *worker)
 {
-	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+	struct ksocket_stats *stats = ksocket_stats_begin(worker);
 
 	u64_stats_inc(&stats->stale_errors);
 	ksocket_stats_end(stats);
@@ -126,13 +126,13 @@ void ksocket_count_stale_error(const struct ksocket_service *svc)
 
 /**
  * ksocket_count_recv_error() - a receive failed and took no datagram
- * @svc: the service
+ * @worker: the worker
  *
  * Context: BH disabled.
  */
-void ksocket_count_recv_error(const struct ksocket_service *svc)
+void ksocket_count_recv_error(const struct ksocket_worker *worker)
 {
-	struct ksocket_stats *stats = ksocket_stats_begin(svc);
+	struct ksocket_stats *stats = ksocket_stats_begin(worker);
 
 	u64_stats_inc(&stats->recv_errors);
 	ksocket_stats_end(stats);
@@ -140,14 +140,14 @@ void ksocket_count_recv_error(const struct ksocket_service *svc)
 
 /**
  * ksocket_count_wakeup() - a worker slept and was woken
- * @svc: the service
+ * @worker: the worker
  */
-void ksocket_count_wakeup(const struct ksocket_service *svc)
+void ksocket_count_wakeup(const struct ksocket_worker *worker)
 {
 	struct ksocket_stats *stats;
 
 	local_bh_disable();
-	stats = ksocket_stats_begin(svc);
+	stats = ksocket_stats_begin(worker);
 	u64_stats_inc(&stats->wakeups);
 	ksocket_stats_end(stats);
 	local_bh_enable();
@@ -188,8 +188,40 @@ static void ksocket_totals_add(struct ksocket_totals *sum,
 	sum->fallbacks += cpu.fallbacks;
 }
 
+/* Both are nothing but counters, so that none can be left out. */
+static void ksocket_totals_subtract(struct ksocket_totals *sum,
+				    const struct ksocket_totals *base)
+{
+	const u64 *less = (const u64 *)base;
+	u64 *count = (u64 *)sum;
+	int i;
+
+	for (i = 0; i < sizeof(*sum) / sizeof(*count); i++)
+		count[i] -= less[i];
+}
+
 /**
- * ksocket_totals_read() - the counters of a service, all CPUs added up
+ * ksocket_totals_read_worker() - add up the counters of a worker
+ * @worker: the worker; the caller keeps it from going away
+ * @sum: what to add them to
+ */
+void ksocket_totals_read_worker(const struct ksocket_worker *worker,
+				struct ksocket_totals *sum)
+{
+	const struct ksocket_transport *transport = worker->svc->transport;
+	int cpu;
+
+	/* A CPU that went offline has counted too. */
+	for_each_possible_cpu(cpu)
+		ksocket_totals_add(sum, per_cpu_ptr(worker->stats, cpu));
+
+	sum->rx_overflow += transport->rx_overflow(worker);
+	sum->reply_ignored += transport->reply_ignored(worker);
+	ksocket_totals_subtract(sum, &worker->base);
+}
+
+/**
+ * ksocket_totals_read() - the counters of a service, all workers added up
  * @svc: the service; the caller keeps it from going away
  * @sum: where to
  */
@@ -197,17 +229,33 @@ void ksocket_totals_read(const struct ksocket_service *svc,
 			 struct ksocket_totals *sum)
 {
 	unsigned int i;
-	int cpu;
 
 	memset(sum, 0, sizeof(*sum));
-	/* A CPU that went offline has counted too. */
-	for_each_possible_cpu(cpu)
-		ksocket_totals_add(sum, per_cpu_ptr(svc->stats, cpu));
+	for (i = 0; i < svc->cfg.threads; i++)
+		ksocket_totals_read_worker(&svc->workers[i], sum);
+}
+
+/**
+ * ksocket_stats_reset() - count from 0 again
+ * @svc: the service
+ *
+ * The counters go on, for they have one writer; what they are now is taken off
+ * when they are read.
+ *
+ * Context: the namespace's lock is held, as by those who read.
+ */
+void ksocket_stats_reset(struct ksocket_service *svc)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&svc->kn->lock);
 
 	for (i = 0; i < svc->cfg.threads; i++) {
-		const struct ksocket_worker *worker = &svc->workers[i];
+		struct ksocket_worker *worker = &svc->workers[i];
+		struct ksocket_totals sum = {};
 
-		sum->rx_overflow += svc->transport->rx_overflow(worker);
-		sum->reply_ignored += svc->transport->reply_ignored(worker);
+		memset(&worker->base, 0, sizeof(worker->base));
+		ksocket_totals_read_worker(worker, &sum);
+		worker->base = sum;
 	}
 }

@@ -14,7 +14,6 @@
 #include <linux/netdevice.h>
 #include <linux/string.h>
 #include <net/ipv6.h>
-#include <net/l3mdev.h>
 #include <net/net_namespace.h>
 
 #include "ksocket.h"
@@ -108,10 +107,7 @@ static int ksocket_param_device(struct net *net, const char *name,
 				      "%s=%.32s: no such network device here",
 				      name, value);
 
-	strscpy(cfg->device, dev->name, sizeof(cfg->device));
-	cfg->ifindex = dev->ifindex;
-	/* The way to the receiver may be another device, but no other VRF. */
-	cfg->reply_ifindex = l3mdev_master_ifindex(dev);
+	ksocket_config_set_device(cfg, dev);
 	dev_put(dev);
 
 	return 0;
@@ -160,6 +156,7 @@ static int ksocket_param_addr(struct net *net, const char *name,
 	const char *scope = strchr(value, '%');
 	size_t len = scope ? scope - value : strlen(value);
 	const char *end;
+	int err;
 
 	memset(addr, 0, sizeof(*addr));
 
@@ -177,20 +174,13 @@ static int ksocket_param_addr(struct net *net, const char *name,
 				      "%s=%.64s: not an IPv4 or IPv6 address",
 				      name, value);
 
-	if (ipv6_addr_v4mapped(&addr->in6.sin6_addr) && !scope) {
-		__be32 ip = addr->in6.sin6_addr.s6_addr32[3];
-
-		memset(addr, 0, sizeof(*addr));
-		addr->in.sin_family = AF_INET;
-		addr->in.sin_port = htons(port);
-		addr->in.sin_addr.s_addr = ip;
-		return 0;
-	}
-
 	addr->in6.sin6_family = AF_INET6;
 	addr->in6.sin6_port = htons(port);
-	return ksocket_param_scope(net, name, value, scope ? scope + 1 : NULL,
-				   &addr->in6, rep);
+	err = ksocket_param_scope(net, name, value, scope ? scope + 1 : NULL,
+				  &addr->in6, rep);
+	if (!err)
+		ksocket_config_unmap(addr);
+	return err;
 }
 
 static int ksocket_params_read_numbers(struct ksocket_config *cfg,

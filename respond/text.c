@@ -17,6 +17,7 @@ static void ksocket_text_compose(const struct ksocket_config *cfg,
 
 const struct ksocket_mode ksocket_text = {
 	.name = "text",
+	.id = KSOCKET_MODE_TEXT,
 	.verdict = KSOCKET_TO_RECEIVER,
 	.compose = ksocket_text_compose,
 };

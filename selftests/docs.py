@@ -13,7 +13,7 @@ a line and, alone on a line, for any number of lines. A line that starts with
 
 An rst file with a comment line ".. needs: PROGRAM" is skipped where there is no
 such program. Each file runs in a network namespace and a shell of its own, in a folder with
-ksocket.ko in it. The results are KTAP, one for each file.
+ksocket.ko and Documentation in it. The results are KTAP, one for each file.
 """
 
 import os
@@ -119,6 +119,8 @@ def run(path):
     module = os.environ["KSOCKET_KO"]
     with tempfile.TemporaryDirectory() as folder:
         os.symlink(module, os.path.join(folder, "ksocket.ko"))
+        os.symlink(os.path.dirname(os.path.abspath(path)),
+                   os.path.join(folder, "Documentation"))
         with subprocess.Popen(
                 ["unshare", "--net", "bash", "--norc"], cwd=folder,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,

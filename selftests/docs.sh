@@ -23,4 +23,12 @@ for file in "$root"/Documentation/*.rst; do
 	! grep -qE '^ +# ' "$file" || files+=("$file")
 done
 export KSOCKET_KO
-exec python3 "$KSOCKET_TESTS/docs.py" "${files[@]}"
+# The kernel's netlink client, where it comes with the kselftest.
+if ynl=$(find_ynl); then
+	bin=$(mktemp -d)
+	trap 'rm -rf "$bin"' EXIT
+	printf '#!/bin/sh\nexec python3 "%s/cli.py" "$@"\n' "$ynl" >"$bin/ynl"
+	chmod +x "$bin/ynl"
+	PATH=$PATH:$bin
+fi
+python3 "$KSOCKET_TESTS/docs.py" "${files[@]}"

@@ -84,10 +84,11 @@ static int ksocket_udp_set_datapath(struct socket *sock,
 	if (!err && !cfg->gro)
 		err = ksocket_udp_set_gro(sock, 0);
 	if (err)
-		ksocket_report(rep, err,
-			       "cannot set up datapath %s, gro %s: errno %d",
-			       ksocket_datapath_name(cfg->datapath),
-			       cfg->gro ? "on" : "off", -err);
+		ksocket_report_field(rep, err, KSOCKET_FIELD_DATAPATH,
+				     "cannot set up the datapath",
+				     "cannot set up datapath %s, gro %s: errno %d",
+				     ksocket_datapath_name(cfg->datapath),
+				     cfg->gro ? "on" : "off", -err);
 
 	return err;
 }
@@ -97,17 +98,20 @@ static int ksocket_udp_report_bind(const struct ksocket_service *svc, int err,
 {
 	switch (err) {
 	case -EADDRINUSE:
-		return ksocket_report(rep, err,
-				      "listen address %s is in use, need a free port",
-				      svc->listen_text);
+		return ksocket_report_field(rep, err, KSOCKET_FIELD_LISTEN,
+					    "listen address in use, need a free port",
+					    "listen address %s is in use, need a free port",
+					    svc->listen_text);
 	case -EADDRNOTAVAIL:
-		return ksocket_report(rep, err,
-				      "listen_addr=%pISc: not an address of this host or namespace",
-				      &svc->cfg.listen);
+		return ksocket_report_field(rep, err, KSOCKET_FIELD_LISTEN,
+					    "not an address of this host or namespace",
+					    "listen_addr=%pISc: not an address of this host or namespace",
+					    &svc->cfg.listen);
 	default:
-		return ksocket_report(rep, err,
-				      "cannot bind to listen address %s: errno %d",
-				      svc->listen_text, -err);
+		return ksocket_report_field(rep, err, KSOCKET_FIELD_LISTEN,
+					    "cannot bind to the listen address",
+					    "cannot bind to listen address %s: errno %d",
+					    svc->listen_text, -err);
 	}
 }
 
@@ -129,9 +133,10 @@ static int ksocket_udp_bind(struct ksocket_worker *worker, struct socket *sock,
 	err = ksocket_bind(sock, &addr.sa, ksocket_udp_addr_len(&addr));
 	/* The port is ours by then: joining fails for want of memory only. */
 	if (err == -EADDRINUSE && !first)
-		return ksocket_report(rep, -ENOMEM,
-				      "no memory for the threads to share %s",
-				      svc->listen_text);
+		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_LISTEN,
+					    "no memory for the threads to share it",
+					    "no memory for the threads to share %s",
+					    svc->listen_text);
 	if (err)
 		return ksocket_udp_report_bind(svc, err, rep);
 
@@ -150,16 +155,18 @@ static int ksocket_udp_open_listen(struct ksocket_worker *worker,
 	err = sock_create_kern(worker->svc->net, cfg->listen.sa.sa_family,
 			       SOCK_DGRAM, IPPROTO_UDP, &sock);
 	if (err)
-		return ksocket_report(rep, err,
-				      "cannot create the listen socket: errno %d",
-				      -err);
+		return ksocket_report_field(rep, err, KSOCKET_FIELD_LISTEN,
+					    "cannot create the listen socket",
+					    "cannot create the listen socket: errno %d",
+					    -err);
 
 	if (cfg->ifindex) {
 		err = sock_bindtoindex(sock->sk, cfg->ifindex, true);
 		if (err) {
-			ksocket_report(rep, err,
-				       "device=%s: cannot bind to it: errno %d",
-				       cfg->device, -err);
+			ksocket_report_field(rep, err, KSOCKET_FIELD_DEVICE,
+					     "cannot bind to the device",
+					     "device=%s: cannot bind to it: errno %d",
+					     cfg->device, -err);
 			goto err_release;
 		}
 	}
@@ -223,9 +230,10 @@ static int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	err = sock_create_kern(worker->svc->net, cfg->reply.sa.sa_family,
 			       SOCK_DGRAM, IPPROTO_UDP, &sock);
 	if (err)
-		return ksocket_report(rep, err,
-				      "cannot create the reply socket: errno %d",
-				      -err);
+		return ksocket_report_field(rep, err, KSOCKET_FIELD_REPLY,
+					    "cannot create the reply socket",
+					    "cannot create the reply socket: errno %d",
+					    -err);
 
 	/* Nobody reads it: what a receiver sends back must not pile up. */
 	sock_set_rcvbuf(sock->sk, 1);
@@ -235,9 +243,10 @@ static int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	if (!err)
 		err = kernel_getsockname(sock, &worker->reply_end.addr.sa);
 	if (err < 0) {
-		ksocket_report(rep, err,
-			       "cannot reach reply address %s: errno %d",
-			       worker->svc->reply_text, -err);
+		ksocket_report_field(rep, err, KSOCKET_FIELD_REPLY,
+				     "cannot reach the receiver",
+				     "cannot reach reply address %s: errno %d",
+				     worker->svc->reply_text, -err);
 		sock_release(sock);
 		return err;
 	}
@@ -280,8 +289,9 @@ static int ksocket_udp_open(struct ksocket_worker *worker,
 	if (ksocket_udp_wants_demux(worker) && ksocket_udp_demux_get(worker)) {
 		sock_release(worker->listen);
 		worker->listen = NULL;
-		return ksocket_report(rep, -ENOMEM,
-				      "no memory for the senders that are known");
+		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
+					    "no memory for the senders that are known",
+					    "no memory for the senders that are known");
 	}
 
 	if (ksocket_has_receiver(&worker->svc->cfg)) {
@@ -322,7 +332,7 @@ static void ksocket_udp_wait(struct ksocket_worker *worker)
 	if (!READ_ONCE(worker->blocked) && !ksocket_udp_pending(worker) &&
 	    !kthread_should_stop()) {
 		schedule();
-		ksocket_count_wakeup(worker->svc);
+		ksocket_count_wakeup(worker);
 	}
 	finish_wait(sk_sleep(sk), &wait);
 }
@@ -434,7 +444,7 @@ static void ksocket_udp_attach(struct ksocket_worker *worker)
 	const struct ksocket_config *cfg = &worker->svc->cfg;
 	struct sock *sk = worker->listen->sk;
 
-	worker->attached = cfg->datapath == KSOCKET_SOFTIRQ;
+	worker->attached = cfg->datapath == KSOCKET_DATAPATH_SOFTIRQ;
 	write_lock_bh(&sk->sk_callback_lock);
 	worker->data_ready = sk->sk_data_ready;
 	rcu_assign_sk_user_data(sk, worker);
@@ -459,6 +469,17 @@ static void ksocket_udp_detach(struct ksocket_worker *worker)
 	WRITE_ONCE(sk->sk_data_ready, worker->data_ready);
 	rcu_assign_sk_user_data(sk, NULL);
 	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+static void ksocket_udp_set_buffers(struct ksocket_worker *worker)
+{
+	const struct ksocket_config *cfg = &worker->svc->cfg;
+
+	ksocket_udp_set_sndbuf(worker->listen->sk, cfg->sndbuf);
+	if (worker->reply)
+		ksocket_udp_set_sndbuf(worker->reply->sk, cfg->sndbuf);
+	if (cfg->rcvbuf)
+		sock_set_rcvbuf(worker->listen->sk, cfg->rcvbuf);
 }
 
 union ksocket_udp_control {
@@ -533,7 +554,7 @@ static int ksocket_udp_send_receiver(struct ksocket_worker *worker,
 	 */
 	if (ksocket_udp_error_is_stale(err)) {
 		local_bh_disable();
-		ksocket_count_stale_error(worker->svc);
+		ksocket_count_stale_error(worker);
 		local_bh_enable();
 		err = ksocket_udp_send(worker->reply, &msg, dgram);
 	}
@@ -624,6 +645,7 @@ const struct ksocket_transport ksocket_udp = {
 	.close = ksocket_udp_close,
 	.attach = ksocket_udp_attach,
 	.detach = ksocket_udp_detach,
+	.set_buffers = ksocket_udp_set_buffers,
 	.wait = ksocket_udp_wait,
 	.pending = ksocket_udp_pending,
 	.recv = ksocket_udp_recv,

@@ -26,7 +26,7 @@ COCCI="free/kfree free/ifnullfree null/deref_null null/eno null/kmerr
 
 counts=${1:-}
 KERNELS=${KERNELS:-$STOCK_KERNELS}
-CHECKS=${CHECKS:-build sparse checkpatch shellcheck kernel-doc spdx versions coccinelle rst drop-reasons docs packaging}
+CHECKS=${CHECKS:-build sparse checkpatch shellcheck kernel-doc spdx versions coccinelle rst drop-reasons netlink docs packaging}
 passed=0 failed=0
 "$VM_DIR/deps.sh" vm static
 linux=$("$VM_DIR/source.sh")
@@ -323,6 +323,16 @@ static_drop-reasons() {
 	planted "drop reasons" "$STATIC_DIR/drop-reasons.sh" --check "$work/bad"
 	check "Documentation/drop-reasons.rst is the table in ksocket.h" \
 		"$STATIC_DIR/drop-reasons.sh" --check
+}
+
+static_netlink() {
+	local from=Documentation/netlink/specs/ksocket.yaml
+	violation="is not what the specification says"
+	sed 's/^        name: fallbacks$/        name: falls/' "$REPO/$from" | bad $from
+	cp -r "$REPO"/{control,include,ksocket.h} "$work/bad/"
+	planted "netlink" "$STATIC_DIR/netlink.sh" --check "$work/bad"
+	check "policy, operations and header are what the netlink specification says" \
+		"$STATIC_DIR/netlink.sh" --check
 }
 
 # Every command for the reader's own machine has somebody who runs it.

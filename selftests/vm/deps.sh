@@ -41,6 +41,8 @@ needs() {
 		shellcheck shellcheck
 		perl perl
 		python3 python3
+		/usr/lib/python3/dist-packages/yaml python3-yaml
+		/usr/lib/python3/dist-packages/jsonschema python3-jsonschema
 		git git
 		rst2html python3-docutils
 		dkms dkms

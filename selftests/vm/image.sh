@@ -12,7 +12,7 @@ set -eu -o pipefail
 
 PACKAGES="bash dash coreutils sed grep mawk findutils diffutils util-linux procps
 	kmod mount hostname iproute2 iputils-ping nftables ethtool socat netcat-openbsd tcpdump
-	bpftool trace-cmd python3-minimal libpython3.11-minimal libpython3.11-stdlib
+	bpftool trace-cmd python3-minimal libpython3.11-minimal libpython3.11-stdlib python3-yaml libyaml-0-2
 	libc-bin netbase"
 TRACE_PACKAGES="bpftrace"
 BENCH_PACKAGES="ipvsadm"
@@ -26,8 +26,9 @@ prune() {
 	(
 		cd "$1/usr"
 		rm -rf share/{doc,man,locale,info,lintian,bash-completion,common-licenses,zoneinfo,bug,menu,gdb,zsh,polkit-1,perl,perl5} \
-			lib/{systemd,udev,tmpfiles.d,sysusers.d,tc,python3/dist-packages} \
+			lib/{systemd,udev,tmpfiles.d,sysusers.d,tc} \
 			lib/x86_64-linux-gnu/{gconv,audit,security,engines-3,ossl-modules}
+		find lib/python3/dist-packages -mindepth 1 -maxdepth 1 ! -name yaml -exec rm -rf {} +
 		rm -f bin/{localedef,iconv} sbin/{iconvconfig,zic,arpd,mkfs.*,fsck.*}
 		rm -rf ../var/{lib,cache,log,spool,backups}/* ../boot ../media ../srv \
 			../etc/{init.d,cron*,systemd,security,pam.d,default,logrotate.d,apparmor.d}

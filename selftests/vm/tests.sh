@@ -49,4 +49,6 @@ fi
 cp "$work/list" "$out/kselftest-list.txt"
 cp "$ksft"/kselftest/{runner.sh,ktap_helpers.sh,module.sh,prefix.pl} "$out/kselftest/"
 cp "$ksft/run_kselftest.sh" "$out/"
+# netlink.sh drives the module with the kernel's own client.
+cp -r "$ksft/../../net/ynl/pyynl" "$out/"
 sed 's/^ksocket://' "$work/list"

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the control doors share of a configuration: its defaults, what is
+ * allowed in it, and whether two are the same.
+ */
+#include <linux/cpumask.h>
+#include <linux/ctype.h>
+#include <linux/netdevice.h>
+#include <linux/string.h>
+#include <net/ipv6.h>
+#include <net/l3mdev.h>
+
+#include "ksocket.h"
+
+/**
+ * ksocket_config_init() - the defaults, which are those of the parameters
+ * @cfg: the configuration; it has no name and no address yet
+ */
+void ksocket_config_init(struct ksocket_config *cfg)
+{
+	memset(cfg, 0, sizeof(*cfg));
+	cfg->mode = &ksocket_relay;
+	cfg->threads = 1;
+	cfg->buffer_size = KSOCKET_BUFFER_MAX;
+	cfg->min_source_port = 1024;
+	cfg->datapath = KSOCKET_DATAPATH_SOFTIRQ;
+	cfg->text_len = strscpy(cfg->text, "testing...", sizeof(cfg->text));
+}
+
+/**
+ * ksocket_config_set_device() - bind to a device
+ * @cfg: the configuration
+ * @dev: the device; no reference is kept
+ */
+void ksocket_config_set_device(struct ksocket_config *cfg,
+			       struct net_device *dev)
+{
+	strscpy(cfg->device, dev->name, sizeof(cfg->device));
+	cfg->ifindex = dev->ifindex;
+	/* The way to the receiver may be another device, but no other VRF. */
+	cfg->reply_ifindex = l3mdev_master_ifindex(dev);
+}
+
+/**
+ * ksocket_config_unmap() - take an IPv4-mapped address for the IPv4 one in it
+ * @addr: the address and port
+ */
+void ksocket_config_unmap(union ksocket_addr *addr)
+{
+	__be16 port = addr->in6.sin6_port;
+	__be32 ip;
+
+	if (addr->sa.sa_family != AF_INET6 ||
+	    !ipv6_addr_v4mapped(&addr->in6.sin6_addr))
+		return;
+
+	ip = addr->in6.sin6_addr.s6_addr32[3];
+	memset(addr, 0, sizeof(*addr));
+	addr->in.sin_family = AF_INET;
+	addr->in.sin_port = port;
+	addr->in.sin_addr.s_addr = ip;
+}
+
+/* It is written into files and logs, where it has to stay one word. */
+static bool ksocket_config_name_ok(const char *name)
+{
+	if (!*name)
+		return false;
+
+	for (; *name; name++)
+		if (!isascii(*name) || !isgraph(*name) || strchr("/\\\"'`", *name))
+			return false;
+
+	return true;
+}
+
+static int ksocket_config_check_sockbuf(unsigned int size,
+					enum ksocket_field field,
+					struct ksocket_report *rep)
+{
+	if (!size || (size >= KSOCKET_SOCKBUF_MIN && size <= KSOCKET_SOCKBUF_MAX))
+		return 0;
+
+	return ksocket_report_field(rep, -ERANGE, field,
+				    "out of range, allowed 2048 to 1073741823, or 0 for the system's default",
+				    "buffer of %u bytes: out of range, allowed %u to %u, or 0 for the system's default",
+				    size, KSOCKET_SOCKBUF_MIN,
+				    KSOCKET_SOCKBUF_MAX);
+}
+
+/**
+ * ksocket_config_check() - is this allowed, wherever it is to start?
+ * @cfg: the configuration
+ * @rep: says why not
+ *
+ * Return: 0, -EINVAL for a name that is none, or -ERANGE.
+ */
+int ksocket_config_check(const struct ksocket_config *cfg,
+			 struct ksocket_report *rep)
+{
+	int err;
+
+	if (!ksocket_config_name_ok(cfg->name))
+		return ksocket_report_field(rep, -EINVAL, KSOCKET_FIELD_NAME,
+					    "not a name, need 1 to 15 ASCII characters without space, quotes, slashes",
+					    "not a name, need 1 to %u ASCII characters without space, quotes, slashes",
+					    KSOCKET_NAME_MAX);
+
+	if (!cfg->threads || cfg->threads > num_online_cpus())
+		return ksocket_report_field(rep, -ERANGE, KSOCKET_FIELD_THREADS,
+					    "more threads than processors online",
+					    "threads=%u: out of range, allowed 1 to %u",
+					    cfg->threads, num_online_cpus());
+
+	err = ksocket_config_check_sockbuf(cfg->rcvbuf, KSOCKET_FIELD_RCVBUF,
+					   rep);
+	if (err)
+		return err;
+
+	return ksocket_config_check_sockbuf(cfg->sndbuf, KSOCKET_FIELD_SNDBUF,
+					    rep);
+}
+
+static bool ksocket_config_same_addr(const union ksocket_addr *a,
+				     const union ksocket_addr *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/**
+ * ksocket_config_same() - would a service with the one do what the other asks?
+ * @a: the configuration of a service
+ * @b: what is asked
+ *
+ * Both have been zeroed before they were filled, addresses too.
+ *
+ * Return: true if so.
+ */
+bool ksocket_config_same(const struct ksocket_config *a,
+			 const struct ksocket_config *b)
+{
+	if (a->mode != b->mode || a->ifindex != b->ifindex ||
+	    a->threads != b->threads || a->buffer_size != b->buffer_size ||
+	    a->rcvbuf != b->rcvbuf || a->sndbuf != b->sndbuf ||
+	    a->min_source_port != b->min_source_port || a->gro != b->gro)
+		return false;
+
+	if (!ksocket_config_same_addr(&a->listen, &b->listen))
+		return false;
+
+	if (ksocket_has_receiver(a) &&
+	    !ksocket_config_same_addr(&a->reply, &b->reply))
+		return false;
+
+	/* A mode with an answer of its own has one datapath only. */
+	if (a->mode->compose)
+		return a->text_len == b->text_len &&
+		       !memcmp(a->text, b->text, a->text_len);
+
+	return a->datapath == b->datapath;
+}

@@ -1,0 +1,768 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Generic netlink: attributes in, a verb, attributes out. The family, its
+ * attributes and what may be in them are in
+ * Documentation/netlink/specs/ksocket.yaml, from which netlink-gen.c comes.
+ *
+ * Operations run in parallel; the namespace's lock is all that orders them.
+ */
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <net/genetlink.h>
+#include <net/ipv6.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+
+#include "ksocket.h"
+#include "netlink-gen.h"
+
+/* The generator knows no permission for joining a group. */
+static const struct genl_multicast_group ksocket_nl_groups[] = {
+	[KSOCKET_NLGRP_EVENTS] = {
+		.name = KSOCKET_MCGRP_EVENTS,
+		.flags = KSOCKET_GENL_MCAST_ADMIN,
+	},
+};
+
+static struct genl_family ksocket_nl_family __ro_after_init = {
+	.name = KSOCKET_GENL_NAME,
+	.version = KSOCKET_GENL_VERSION,
+	.maxattr = ARRAY_SIZE(ksocket_service_nl_policy) - 1,
+	.policy = ksocket_service_nl_policy,
+	.netnsok = true,
+	.parallel_ops = true,
+	.module = THIS_MODULE,
+	.small_ops = ksocket_nl_ops,
+	.n_small_ops = ARRAY_SIZE(ksocket_nl_ops),
+	.mcgrps = ksocket_nl_groups,
+	.n_mcgrps = ARRAY_SIZE(ksocket_nl_groups),
+	KSOCKET_GENL_STRICT_OPS
+};
+
+/* Services stop also before the family is there, and after. */
+static bool ksocket_nl_registered;
+
+/* Requests */
+
+static const int ksocket_nl_fields[] = {
+	[KSOCKET_FIELD_NAME] = KSOCKET_A_SERVICE_NAME,
+	[KSOCKET_FIELD_LISTEN] = KSOCKET_A_SERVICE_LISTEN,
+	[KSOCKET_FIELD_REPLY] = KSOCKET_A_SERVICE_REPLY,
+	[KSOCKET_FIELD_DEVICE] = KSOCKET_A_SERVICE_IFINDEX,
+	[KSOCKET_FIELD_THREADS] = KSOCKET_A_SERVICE_THREADS,
+	[KSOCKET_FIELD_RCVBUF] = KSOCKET_A_SERVICE_RCVBUF,
+	[KSOCKET_FIELD_SNDBUF] = KSOCKET_A_SERVICE_SNDBUF,
+	[KSOCKET_FIELD_DATAPATH] = KSOCKET_A_SERVICE_DATAPATH,
+};
+
+/* What a verb has to say becomes the request's extended acknowledgment. */
+static int ksocket_nl_refuse(struct genl_info *info, int err,
+			     const struct ksocket_report *rep)
+{
+	const struct nlattr *attr = NULL;
+
+	if (!err)
+		return 0;
+
+	if (rep->field)
+		attr = info->attrs[ksocket_nl_fields[rep->field]];
+	if (attr)
+		NL_SET_BAD_ATTR(info->extack, attr);
+	if (info->extack)
+		info->extack->_msg = rep->brief;
+	return err;
+}
+
+static int ksocket_nl_missing(struct genl_info *info, const char *what)
+{
+	if (info->extack)
+		info->extack->_msg = what;
+	return -EINVAL;
+}
+
+static int ksocket_nl_read_name(char name[KSOCKET_NAME_LEN],
+				struct genl_info *info)
+{
+	const struct nlattr *attr = info->attrs[KSOCKET_A_SERVICE_NAME];
+
+	if (!attr)
+		return ksocket_nl_missing(info, "the name of a service is missing");
+
+	nla_strscpy(name, attr, KSOCKET_NAME_LEN);
+	return 0;
+}
+
+/* Return: the device, to be put, or NULL when it is refused. */
+static struct net_device *ksocket_nl_read_device(struct genl_info *info,
+						 const struct nlattr *attr)
+{
+	struct net_device *dev = NULL;
+
+	if (nla_get_u32(attr) <= INT_MAX)
+		dev = dev_get_by_index(genl_info_net(info), nla_get_u32(attr));
+	if (!dev)
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "no such network device here");
+	return dev;
+}
+
+static int ksocket_nl_read_ipv6(struct genl_info *info, struct nlattr *tb[],
+				union ksocket_addr *addr, u16 port)
+{
+	struct nlattr *scope = tb[KSOCKET_A_ADDRESS_SCOPE];
+	struct in6_addr ip = nla_get_in6_addr(tb[KSOCKET_A_ADDRESS_IPV6]);
+	bool local = (ipv6_addr_type(&ip) & (IPV6_ADDR_LINKLOCAL |
+					     IPV6_ADDR_MULTICAST)) ==
+		     IPV6_ADDR_LINKLOCAL;
+	struct net_device *dev;
+
+	if (local != !!scope) {
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    scope ? : tb[KSOCKET_A_ADDRESS_IPV6],
+				    "a link-local IPv6 address, and no other, needs a scope");
+		return -EINVAL;
+	}
+
+	addr->in6.sin6_family = AF_INET6;
+	addr->in6.sin6_port = htons(port);
+	addr->in6.sin6_addr = ip;
+	ksocket_config_unmap(addr);
+	if (!scope)
+		return 0;
+
+	dev = ksocket_nl_read_device(info, scope);
+	if (!dev)
+		return -ENODEV;
+	addr->in6.sin6_scope_id = dev->ifindex;
+	dev_put(dev);
+	return 0;
+}
+
+static int ksocket_nl_read_addr(struct genl_info *info, struct nlattr *attr,
+				union ksocket_addr *addr)
+{
+	struct nlattr *tb[KSOCKET_A_ADDRESS_MAX + 1];
+	struct netlink_ext_ack *extack = info->extack;
+	u16 port;
+	int err;
+
+	err = nla_parse_nested(tb, KSOCKET_A_ADDRESS_MAX, attr,
+			       ksocket_address_nl_policy, extack);
+	if (err)
+		return err;
+
+	if (!tb[KSOCKET_A_ADDRESS_PORT]) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "the port is missing");
+		return -EINVAL;
+	}
+	if (!tb[KSOCKET_A_ADDRESS_IPV4] == !tb[KSOCKET_A_ADDRESS_IPV6]) {
+		NL_SET_ERR_MSG_ATTR(extack, attr,
+				    "need one address, IPv4 or IPv6");
+		return -EINVAL;
+	}
+
+	port = nla_get_u16(tb[KSOCKET_A_ADDRESS_PORT]);
+	if (tb[KSOCKET_A_ADDRESS_IPV6])
+		return ksocket_nl_read_ipv6(info, tb, addr, port);
+
+	if (tb[KSOCKET_A_ADDRESS_SCOPE]) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[KSOCKET_A_ADDRESS_SCOPE],
+				    "a link-local IPv6 address, and no other, needs a scope");
+		return -EINVAL;
+	}
+	addr->in.sin_family = AF_INET;
+	addr->in.sin_port = htons(port);
+	addr->in.sin_addr.s_addr = nla_get_in_addr(tb[KSOCKET_A_ADDRESS_IPV4]);
+	return 0;
+}
+
+static int ksocket_nl_read_addrs(struct genl_info *info,
+				 struct ksocket_config *cfg)
+{
+	struct nlattr *listen = info->attrs[KSOCKET_A_SERVICE_LISTEN];
+	struct nlattr *reply = info->attrs[KSOCKET_A_SERVICE_REPLY];
+	int err;
+
+	if (!listen)
+		return ksocket_nl_missing(info, "the listen address is missing");
+	err = ksocket_nl_read_addr(info, listen, &cfg->listen);
+	if (err)
+		return err;
+
+	if (ksocket_has_receiver(cfg) && !reply)
+		return ksocket_nl_missing(info, "this mode needs a receiver, reply is missing");
+	if (!ksocket_has_receiver(cfg) && reply) {
+		NL_SET_ERR_MSG_ATTR(info->extack, reply,
+				    "this mode has no receiver");
+		return -EINVAL;
+	}
+	return reply ? ksocket_nl_read_addr(info, reply, &cfg->reply) : 0;
+}
+
+/* What is not asked stays as it is. */
+static u32 ksocket_nl_u32(const struct nlattr *attr, u32 value)
+{
+	return attr ? nla_get_u32(attr) : value;
+}
+
+static void ksocket_nl_read_numbers(struct nlattr *attrs[],
+				    struct ksocket_config *cfg)
+{
+	const struct nlattr *port = attrs[KSOCKET_A_SERVICE_MIN_SOURCE_PORT];
+	const struct nlattr *gro = attrs[KSOCKET_A_SERVICE_GRO];
+	const struct nlattr *text = attrs[KSOCKET_A_SERVICE_TEXT];
+
+	cfg->mode = ksocket_mode_get(ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_MODE],
+						    cfg->mode->id));
+	cfg->threads = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_THREADS],
+				      cfg->threads);
+	cfg->buffer_size = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_BUFFER_SIZE],
+					  cfg->buffer_size);
+	cfg->rcvbuf = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_RCVBUF],
+				     cfg->rcvbuf);
+	cfg->sndbuf = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_SNDBUF],
+				     cfg->sndbuf);
+	cfg->datapath = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_DATAPATH],
+				       cfg->datapath);
+	if (port)
+		cfg->min_source_port = nla_get_u16(port);
+	if (gro)
+		cfg->gro = nla_get_u8(gro);
+	if (text)
+		cfg->text_len = nla_memcpy(cfg->text, text, KSOCKET_TEXT_MAX);
+}
+
+static int ksocket_nl_read_config(struct genl_info *info,
+				  struct ksocket_config *cfg)
+{
+	struct nlattr *ifindex = info->attrs[KSOCKET_A_SERVICE_IFINDEX];
+	struct net_device *dev;
+	int err;
+
+	ksocket_config_init(cfg);
+	err = ksocket_nl_read_name(cfg->name, info);
+	if (err)
+		return err;
+
+	ksocket_nl_read_numbers(info->attrs, cfg);
+	err = ksocket_nl_read_addrs(info, cfg);
+	if (err || !ifindex)
+		return err;
+
+	dev = ksocket_nl_read_device(info, ifindex);
+	if (!dev)
+		return -ENODEV;
+	ksocket_config_set_device(cfg, dev);
+	dev_put(dev);
+	return 0;
+}
+
+/* As service-new in the specification; so are the others here. */
+int ksocket_nl_service_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	enum ksocket_start how = KSOCKET_START_SAME;
+	struct ksocket_report rep = {};
+	struct ksocket_config *cfg;
+	int err;
+
+	if (info->nlhdr->nlmsg_flags & NLM_F_EXCL)
+		how = KSOCKET_START_NEW;
+	else if (info->nlhdr->nlmsg_flags & NLM_F_REPLACE)
+		how = KSOCKET_START_REPLACE;
+
+	cfg = kmalloc(sizeof(*cfg), GFP_KERNEL);
+	if (!cfg)
+		return -ENOMEM;
+
+	err = ksocket_nl_read_config(info, cfg);
+	if (!err) {
+		err = ksocket_service_start(genl_info_net(info), cfg, how,
+					    &rep);
+		ksocket_nl_refuse(info, err, &rep);
+	}
+	kfree(cfg);
+	return err;
+}
+
+int ksocket_nl_service_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct ksocket_report rep = {};
+	char name[KSOCKET_NAME_LEN];
+	int err;
+
+	err = ksocket_nl_read_name(name, info);
+	if (err)
+		return err;
+
+	err = ksocket_service_end(genl_info_net(info), name, &rep);
+	return ksocket_nl_refuse(info, err, &rep);
+}
+
+static int ksocket_nl_read_sockbuf(struct genl_info *info, int type,
+				   unsigned int *size)
+{
+	struct nlattr *attr = info->attrs[type];
+
+	if (!attr)
+		return 0;
+
+	*size = nla_get_u32(attr);
+	if (*size >= KSOCKET_SOCKBUF_MIN)
+		return 0;
+
+	NL_SET_ERR_MSG_ATTR(info->extack, attr,
+			    "out of range, allowed 2048 to 1073741823");
+	return -ERANGE;
+}
+
+/* Attributes that service-new takes, and only it. */
+static int ksocket_nl_refuse_fixed(struct genl_info *info)
+{
+	static const u8 fixed[] = {
+		KSOCKET_A_SERVICE_MODE, KSOCKET_A_SERVICE_LISTEN,
+		KSOCKET_A_SERVICE_REPLY, KSOCKET_A_SERVICE_IFINDEX,
+		KSOCKET_A_SERVICE_THREADS, KSOCKET_A_SERVICE_BUFFER_SIZE,
+		KSOCKET_A_SERVICE_DATAPATH, KSOCKET_A_SERVICE_GRO,
+		KSOCKET_A_SERVICE_TEXT,
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(fixed); i++) {
+		struct nlattr *attr = info->attrs[fixed[i]];
+
+		if (!attr)
+			continue;
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "cannot change while the service runs, replace it");
+		return -EOPNOTSUPP;
+	}
+
+	return 0;
+}
+
+static int ksocket_nl_read_change(struct genl_info *info,
+				  struct ksocket_change *change)
+{
+	struct nlattr *port = info->attrs[KSOCKET_A_SERVICE_MIN_SOURCE_PORT];
+	int err;
+
+	err = ksocket_nl_refuse_fixed(info);
+	if (err)
+		return err;
+
+	err = ksocket_nl_read_sockbuf(info, KSOCKET_A_SERVICE_RCVBUF,
+				      &change->rcvbuf);
+	if (err)
+		return err;
+
+	err = ksocket_nl_read_sockbuf(info, KSOCKET_A_SERVICE_SNDBUF,
+				      &change->sndbuf);
+	if (err)
+		return err;
+
+	if (port) {
+		change->min_source_port = nla_get_u16(port);
+		change->has_min_source_port = true;
+	}
+	return 0;
+}
+
+int ksocket_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct ksocket_change change = {};
+	struct ksocket_report rep = {};
+	char name[KSOCKET_NAME_LEN];
+	int err;
+
+	err = ksocket_nl_read_name(name, info);
+	if (err)
+		return err;
+
+	err = ksocket_nl_read_change(info, &change);
+	if (err)
+		return err;
+
+	err = ksocket_service_set(genl_info_net(info), name, &change, &rep);
+	return ksocket_nl_refuse(info, err, &rep);
+}
+
+int ksocket_nl_stats_reset_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct ksocket_net *kn = ksocket_net(genl_info_net(info));
+	struct ksocket_report rep = {};
+	struct ksocket_service *svc;
+	char name[KSOCKET_NAME_LEN];
+	int err;
+
+	err = ksocket_nl_read_name(name, info);
+	if (err)
+		return err;
+
+	mutex_lock(&kn->lock);
+	svc = ksocket_service_find(kn, name, &rep);
+	if (svc)
+		ksocket_stats_reset(svc);
+	mutex_unlock(&kn->lock);
+	return ksocket_nl_refuse(info, svc ? 0 : -ENOENT, &rep);
+}
+
+/* Answers */
+
+static int ksocket_nl_put_addr(struct sk_buff *skb, int type,
+			       const union ksocket_addr *addr)
+{
+	struct nlattr *nest;
+	int err;
+
+	nest = nla_nest_start(skb, type);
+	if (!nest)
+		return -EMSGSIZE;
+
+	if (addr->sa.sa_family == AF_INET)
+		err = nla_put_in_addr(skb, KSOCKET_A_ADDRESS_IPV4,
+				      addr->in.sin_addr.s_addr);
+	else
+		err = nla_put_in6_addr(skb, KSOCKET_A_ADDRESS_IPV6,
+				       &addr->in6.sin6_addr);
+	if (err || nla_put_u16(skb, KSOCKET_A_ADDRESS_PORT,
+			       ksocket_addr_port(addr)))
+		return -EMSGSIZE;
+	if (addr->sa.sa_family == AF_INET6 && addr->in6.sin6_scope_id &&
+	    nla_put_u32(skb, KSOCKET_A_ADDRESS_SCOPE,
+			addr->in6.sin6_scope_id))
+		return -EMSGSIZE;
+
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int ksocket_nl_put_drops(struct sk_buff *skb, const u64 *drops)
+{
+	struct nlattr *nest;
+	int i;
+
+	/* The attributes stand in the order of the table, after the padding. */
+	BUILD_BUG_ON(KSOCKET_A_DROPS_MAX - KSOCKET_A_DROPS_PAD !=
+		     KSOCKET_DROP_MAX);
+
+	nest = nla_nest_start(skb, KSOCKET_A_STATS_DROPS);
+	if (!nest)
+		return -EMSGSIZE;
+
+	for (i = 0; i < KSOCKET_DROP_MAX; i++)
+		if (nla_put_u64_64bit(skb, KSOCKET_A_DROPS_PAD + 1 + i,
+				      drops[i], KSOCKET_A_DROPS_PAD))
+			return -EMSGSIZE;
+
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int ksocket_nl_put_stats(struct sk_buff *skb, int type,
+				const struct ksocket_totals *sum)
+{
+	const struct {
+		int type;
+		u64 value;
+	} counters[] = {
+		{ KSOCKET_A_STATS_RX_PACKETS, sum->rx_packets },
+		{ KSOCKET_A_STATS_RX_BYTES, sum->rx_bytes },
+		{ KSOCKET_A_STATS_TX_PACKETS, sum->tx_packets },
+		{ KSOCKET_A_STATS_TX_BYTES, sum->tx_bytes },
+		{ KSOCKET_A_STATS_DISCARDED, sum->discarded },
+		{ KSOCKET_A_STATS_STALE_ERRORS, sum->stale_errors },
+		{ KSOCKET_A_STATS_RECV_ERRORS, sum->recv_errors },
+		{ KSOCKET_A_STATS_RX_OVERFLOW, sum->rx_overflow },
+		{ KSOCKET_A_STATS_REPLY_IGNORED, sum->reply_ignored },
+		{ KSOCKET_A_STATS_WAKEUPS, sum->wakeups },
+		{ KSOCKET_A_STATS_FALLBACKS, sum->fallbacks },
+	};
+	struct nlattr *nest;
+	int i;
+
+	nest = nla_nest_start(skb, type);
+	if (!nest)
+		return -EMSGSIZE;
+
+	for (i = 0; i < ARRAY_SIZE(counters); i++)
+		if (nla_put_u64_64bit(skb, counters[i].type, counters[i].value,
+				      KSOCKET_A_STATS_PAD))
+			return -EMSGSIZE;
+	if (ksocket_nl_put_drops(skb, sum->drops))
+		return -EMSGSIZE;
+
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int ksocket_nl_put_identity(struct sk_buff *skb,
+				   const struct ksocket_config *cfg)
+{
+	if (nla_put_string(skb, KSOCKET_A_SERVICE_NAME, cfg->name) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_MODE, cfg->mode->id) ||
+	    ksocket_nl_put_addr(skb, KSOCKET_A_SERVICE_LISTEN, &cfg->listen) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_THREADS, cfg->threads))
+		return -EMSGSIZE;
+
+	if (!ksocket_has_receiver(cfg))
+		return 0;
+	return ksocket_nl_put_addr(skb, KSOCKET_A_SERVICE_REPLY, &cfg->reply);
+}
+
+static int ksocket_nl_put_config(struct sk_buff *skb,
+				 const struct ksocket_config *cfg)
+{
+	if (ksocket_nl_put_identity(skb, cfg))
+		return -EMSGSIZE;
+	if (cfg->ifindex &&
+	    (nla_put_u32(skb, KSOCKET_A_SERVICE_IFINDEX, cfg->ifindex) ||
+	     nla_put_string(skb, KSOCKET_A_SERVICE_DEVICE, cfg->device)))
+		return -EMSGSIZE;
+	if (cfg->mode->compose &&
+	    nla_put(skb, KSOCKET_A_SERVICE_TEXT, cfg->text_len, cfg->text))
+		return -EMSGSIZE;
+
+	if (nla_put_u32(skb, KSOCKET_A_SERVICE_BUFFER_SIZE, cfg->buffer_size) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_RCVBUF, cfg->rcvbuf) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_SNDBUF, cfg->sndbuf) ||
+	    nla_put_u16(skb, KSOCKET_A_SERVICE_MIN_SOURCE_PORT,
+			cfg->min_source_port) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_DATAPATH, cfg->datapath) ||
+	    nla_put_u8(skb, KSOCKET_A_SERVICE_GRO, cfg->gro))
+		return -EMSGSIZE;
+
+	return 0;
+}
+
+static int ksocket_nl_put_threads(struct sk_buff *skb,
+				  const struct ksocket_service *svc)
+{
+	unsigned int i;
+
+	for (i = 0; i < svc->cfg.threads; i++) {
+		struct ksocket_totals sum = {};
+
+		ksocket_totals_read_worker(&svc->workers[i], &sum);
+		if (ksocket_nl_put_stats(skb, KSOCKET_A_SERVICE_THREAD_STATS,
+					 &sum))
+			return -EMSGSIZE;
+	}
+
+	return 0;
+}
+
+static int ksocket_nl_put_service(struct sk_buff *skb,
+				  const struct ksocket_service *svc)
+{
+	struct ksocket_totals sum;
+
+	ksocket_totals_read(svc, &sum);
+	if (ksocket_nl_put_config(skb, &svc->cfg) ||
+	    ksocket_nl_put_stats(skb, KSOCKET_A_SERVICE_STATS, &sum))
+		return -EMSGSIZE;
+
+	return 0;
+}
+
+/* A counter takes 12 bytes, and 4 more where it has to be aligned. */
+#define KSOCKET_NL_STATS_SIZE \
+	(2 * NLA_HDRLEN + \
+	 16 * (KSOCKET_A_STATS_MAX + KSOCKET_A_DROPS_MAX))
+#define KSOCKET_NL_SERVICE_SIZE \
+	(512 + KSOCKET_TEXT_MAX + KSOCKET_NL_STATS_SIZE)
+
+static struct sk_buff *ksocket_nl_describe(struct genl_info *info,
+					   const struct ksocket_service *svc)
+{
+	struct sk_buff *msg;
+	void *hdr;
+
+	msg = genlmsg_new(KSOCKET_NL_SERVICE_SIZE +
+			  svc->cfg.threads * KSOCKET_NL_STATS_SIZE, GFP_KERNEL);
+	if (!msg)
+		return ERR_PTR(-ENOMEM);
+
+	hdr = genlmsg_put_reply(msg, info, &ksocket_nl_family, 0,
+				KSOCKET_CMD_SERVICE_GET);
+	if (!hdr || ksocket_nl_put_service(msg, svc) ||
+	    ksocket_nl_put_threads(msg, svc)) {
+		nlmsg_free(msg);
+		return ERR_PTR(-EMSGSIZE);
+	}
+
+	genlmsg_end(msg, hdr);
+	return msg;
+}
+
+int ksocket_nl_service_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct ksocket_net *kn = ksocket_net(genl_info_net(info));
+	struct sk_buff *msg = ERR_PTR(-ENOENT);
+	struct ksocket_report rep = {};
+	struct ksocket_service *svc;
+	char name[KSOCKET_NAME_LEN];
+	int err;
+
+	err = ksocket_nl_read_name(name, info);
+	if (err)
+		return err;
+
+	mutex_lock(&kn->lock);
+	svc = ksocket_service_find(kn, name, &rep);
+	if (svc)
+		msg = ksocket_nl_describe(info, svc);
+	mutex_unlock(&kn->lock);
+	if (IS_ERR(msg))
+		return ksocket_nl_refuse(info, PTR_ERR(msg), &rep);
+
+	return genlmsg_reply(msg, info);
+}
+
+static int ksocket_nl_dump_one(struct sk_buff *skb, struct netlink_callback *cb,
+			       const struct ksocket_service *svc)
+{
+	void *hdr;
+
+	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			  &ksocket_nl_family, NLM_F_MULTI,
+			  KSOCKET_CMD_SERVICE_GET);
+	if (!hdr)
+		return -EMSGSIZE;
+
+	genl_dump_check_consistent(cb, hdr);
+	if (ksocket_nl_put_service(skb, svc)) {
+		genlmsg_cancel(skb, hdr);
+		return -EMSGSIZE;
+	}
+
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+/* Continues after the services it has told, though they may have gone. */
+int ksocket_nl_service_get_dumpit(struct sk_buff *skb,
+				  struct netlink_callback *cb)
+{
+	struct ksocket_net *kn = ksocket_net(sock_net(skb->sk));
+	const struct ksocket_service *svc;
+	int err = 0;
+
+	mutex_lock(&kn->lock);
+	cb->seq = kn->changes;
+	list_for_each_entry(svc, &kn->services, node) {
+		if (svc->id < cb->args[0])
+			continue;
+		err = ksocket_nl_dump_one(skb, cb, svc);
+		if (err)
+			break;
+		cb->args[0] = svc->id + 1L;
+	}
+	mutex_unlock(&kn->lock);
+
+	return err && !skb->len ? err : skb->len;
+}
+
+/* Events */
+
+static struct sk_buff *ksocket_nl_event_new(const struct ksocket_service *svc,
+					    u8 cmd, void **hdr)
+{
+	struct sk_buff *msg;
+
+	if (!READ_ONCE(ksocket_nl_registered) ||
+	    genl_has_listeners(&ksocket_nl_family, svc->net,
+			       KSOCKET_NLGRP_EVENTS) <= 0)
+		return NULL;
+
+	msg = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	if (!msg)
+		return NULL;
+
+	*hdr = genlmsg_put(msg, 0, 0, &ksocket_nl_family, 0, cmd);
+	if (*hdr)
+		return msg;
+
+	nlmsg_free(msg);
+	return NULL;
+}
+
+/* Who has no room for it is told so by his socket (ENOBUFS). */
+static void ksocket_nl_event_send(const struct ksocket_service *svc,
+				  struct sk_buff *msg, void *hdr, int err)
+{
+	if (err) {
+		nlmsg_free(msg);
+		return;
+	}
+
+	genlmsg_end(msg, hdr);
+	genlmsg_multicast_netns(&ksocket_nl_family, svc->net, msg, 0,
+				KSOCKET_NLGRP_EVENTS, GFP_KERNEL);
+}
+
+/**
+ * ksocket_nl_started() - tell that a service has started
+ * @svc: the service
+ *
+ * Context: process context, may sleep; the namespace's lock is held.
+ */
+void ksocket_nl_started(const struct ksocket_service *svc)
+{
+	struct sk_buff *msg;
+	void *hdr;
+
+	msg = ksocket_nl_event_new(svc, KSOCKET_CMD_SERVICE_STARTED, &hdr);
+	if (msg)
+		ksocket_nl_event_send(svc, msg, hdr,
+				      ksocket_nl_put_identity(msg, &svc->cfg));
+}
+
+/**
+ * ksocket_nl_stopped() - tell that a service has stopped
+ * @svc: the service
+ * @reason: why
+ *
+ * Context: process context, may sleep; the namespace's lock is held.
+ */
+void ksocket_nl_stopped(const struct ksocket_service *svc,
+			enum ksocket_stop_reason reason)
+{
+	struct sk_buff *msg;
+	void *hdr;
+	int err;
+
+	msg = ksocket_nl_event_new(svc, KSOCKET_CMD_SERVICE_STOPPED, &hdr);
+	if (!msg)
+		return;
+
+	err = nla_put_string(msg, KSOCKET_A_SERVICE_NAME, svc->cfg.name);
+	if (!err)
+		err = nla_put_u32(msg, KSOCKET_A_SERVICE_STOP_REASON, reason);
+	ksocket_nl_event_send(svc, msg, hdr, err);
+}
+
+/**
+ * ksocket_nl_init() - open the netlink door
+ *
+ * Return: 0 or a negative errno.
+ */
+int __init ksocket_nl_init(void)
+{
+	int err;
+
+	err = genl_register_family(&ksocket_nl_family);
+	if (!err)
+		WRITE_ONCE(ksocket_nl_registered, true);
+	return err;
+}
+
+/**
+ * ksocket_nl_exit() - close it
+ *
+ * Nothing is in there when it returns, and no service that stops later is told.
+ */
+void ksocket_nl_exit(void)
+{
+	WRITE_ONCE(ksocket_nl_registered, false);
+	genl_unregister_family(&ksocket_nl_family);
+}

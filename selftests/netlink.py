@@ -1,0 +1,413 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+netlink.py TEST - one test of the netlink family, see netlink.sh. The client is
+the kernel's own, which knows nothing of ksocket but its specification. An
+assertion that fails is the test's failure.
+"""
+import errno
+import os
+import socket
+import sys
+import threading
+
+sys.path.insert(0, os.environ["YNL"])
+from lib import Netlink, NlError, YnlFamily  # noqa: E402
+
+HERE = {"ipv4": "127.0.0.1", "port": 7000}
+THERE = {"ipv4": "127.0.0.1", "port": 7001}
+ECHO = {"name": "a", "mode": "echo", "listen": HERE}
+RELAY = {"name": "a", "mode": "relay", "listen": HERE, "reply": THERE}
+
+
+def family():
+    return YnlFamily(os.environ["YNL_SPEC"], schema="")
+
+
+def asked(port, payload=b"hello", source=0):
+    """What a service on this host answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(20)
+        sock.bind(("127.0.0.1", source))
+        sock.sendto(payload, ("127.0.0.1", port))
+        return sock.recv(65536)
+
+
+def refused(ynl, op, attrs, error, text, attr=None, flags=None):
+    """It has to fail with that errno, those words and that attribute."""
+    try:
+        ynl.do(op, attrs, flags)
+    except NlError as got:
+        extack = got.nl_msg.extack or {}
+        said = extack.get("msg", "")
+        assert got.error == error, f"{op} {attrs}: errno {got.error} ({said}), wanted {error}"
+        assert text in said, f"{op} {attrs}: '{said}', wanted '{text}'"
+        if attr:
+            where = extack.get("bad-attr", "")
+            assert where == attr, f"{op} {attrs}: attribute '{where}', wanted '{attr}'"
+        return
+    raise AssertionError(f"{op} {attrs}: not refused")
+
+
+def names(ynl):
+    return [service["name"] for service in ynl.dump("service-get", {})]
+
+
+def round_trip():
+    ynl = family()
+    full = {
+        "name": "with.all-of_it", "mode": "text",
+        "listen": {"ipv6": "::1", "port": 7000},
+        "reply": {"ipv6": "::1", "port": 7001},
+        "ifindex": 1, "threads": 1, "buffer-size": 1500, "rcvbuf": 65536,
+        "sndbuf": 131072, "min-source-port": 5, "datapath": "copy", "gro": 1,
+        "text": "00ff",
+    }
+    ynl.do("service-new", dict(full, text=b"\x00\xff"))
+    got = ynl.do("service-get", {"name": full["name"]})
+    for key, value in full.items():
+        have = got[key]
+        if key == "text" and isinstance(have, bytes):
+            have = have.hex()
+        assert have == value, f"{key}: {have}, wanted {value}"
+    assert got["device"] == "lo", got
+    ynl.do("service-del", {"name": full["name"]})
+    assert names(ynl) == []
+
+    ynl.do("service-new", RELAY)
+    got = ynl.do("service-get", {"name": "a"})
+    wanted = dict(RELAY, threads=1, rcvbuf=0, sndbuf=0, gro=0, datapath="softirq")
+    wanted["buffer-size"] = 65535
+    wanted["min-source-port"] = 1024
+    for key, value in wanted.items():
+        assert got[key] == value, f"default of {key}: {got[key]}, wanted {value}"
+    with open("/proc/net/ksocket", encoding="ascii") as file:
+        assert file.readline() == "service a\n"
+    ynl.do("service-del", {"name": "a"})
+
+    # Mapped, it is the IPv4 address; a link-local one has its device.
+    ynl.do("service-new", dict(ECHO, listen={"ipv6": "::ffff:127.0.0.1", "port": 7000}))
+    assert ynl.do("service-get", {"name": "a"})["listen"] == HERE
+    ynl.do("service-del", {"name": "a"})
+
+
+def refusals():
+    ynl = family()
+    new = "service-new"
+    name_bad = "not a name"
+    count, wrong = 0, []
+
+    def bad(error, text, attr=None, op=new, base=None, **attrs):
+        nonlocal count
+        request = dict(ECHO if base is None else base)
+        for key, value in attrs.items():
+            key = key.replace("_", "-")
+            if value is None:
+                request.pop(key, None)
+            else:
+                request[key] = value
+        count += 1
+        try:
+            refused(ynl, op, request, error, text, attr)
+        except AssertionError as got:
+            wrong.append(str(got))
+
+    # names
+    bad(errno.EINVAL, "name of a service is missing", name=None)
+    bad(errno.EINVAL, name_bad, ".name", name="")
+    bad(errno.EINVAL, "failed policy", ".name", name="sixteen-letters-")
+    bad(errno.EINVAL, name_bad, ".name", name="a b")
+    bad(errno.EINVAL, name_bad, ".name", name="a/b")
+    bad(errno.EINVAL, name_bad, ".name", name='a"b')
+    bad(errno.EINVAL, name_bad, ".name", name="a\nb")
+    # addresses
+    bad(errno.EINVAL, "listen address is missing", listen=None)
+    bad(errno.EINVAL, "the port is missing", ".listen", listen={"ipv4": "127.0.0.1"})
+    bad(errno.EINVAL, "need one address", ".listen", listen={"port": 7000})
+    bad(errno.EINVAL, "need one address", ".listen",
+        listen={"ipv4": "127.0.0.1", "ipv6": "::1", "port": 7000})
+    bad(errno.ERANGE, "out of range", listen={"ipv4": "127.0.0.1", "port": 0})
+    bad(errno.EADDRNOTAVAIL, "not an address of this host", ".listen",
+        listen={"ipv4": "192.0.2.99", "port": 7000})
+    bad(errno.EINVAL, "a multicast group", ".listen",
+        listen={"ipv4": "224.0.0.1", "port": 7000})
+    bad(errno.EINVAL, "a multicast group", ".listen", listen={"ipv6": "ff02::1", "port": 7000})
+    bad(errno.EINVAL, "a broadcast address", ".listen",
+        listen={"ipv4": "255.255.255.255", "port": 7000})
+    bad(errno.EINVAL, "needs a scope", listen={"ipv6": "fe80::1", "port": 7000})
+    bad(errno.EINVAL, "needs a scope", listen={"ipv6": "::1", "port": 7000, "scope": 1})
+    bad(errno.EINVAL, "needs a scope", listen={"ipv4": "127.0.0.1", "port": 7000, "scope": 1})
+    bad(errno.ENODEV, "no such network device",
+        listen={"ipv6": "fe80::1", "port": 7000, "scope": 99})
+    bad(errno.ENODEV, "no such network device",
+        listen={"ipv6": "fe80::1", "port": 7000, "scope": 0xffffffff})
+    # receivers
+    bad(errno.EINVAL, "needs a receiver", base=RELAY, reply=None)
+    bad(errno.EINVAL, "needs a receiver", mode="text")
+    bad(errno.EINVAL, "has no receiver", ".reply", reply=THERE)
+    bad(errno.EINVAL, "has no receiver", ".reply", mode="discard", reply=THERE)
+    bad(errno.EINVAL, "no host's address", ".reply", base=RELAY,
+        reply={"ipv4": "0.0.0.0", "port": 1})
+    bad(errno.EINVAL, "a multicast group", ".reply", base=RELAY,
+        reply={"ipv4": "239.1.1.1", "port": 1})
+    bad(errno.EINVAL, "a broadcast address", ".reply", base=RELAY,
+        reply={"ipv4": "255.255.255.255", "port": 1})
+    bad(errno.ELOOP, "the receiver is the service itself", ".reply", base=RELAY, reply=HERE)
+    bad(errno.ENETUNREACH, "cannot reach the receiver", ".reply", base=RELAY,
+        listen={"ipv4": "127.0.0.1", "port": 7000}, reply={"ipv4": "203.0.113.1", "port": 1})
+    # numbers
+    bad(errno.ENODEV, "no such network device", ".ifindex", ifindex=99)
+    bad(errno.ENODEV, "no such network device", ".ifindex", ifindex=0xffffffff)
+    bad(errno.ERANGE, "out of range", ".ifindex", ifindex=0)
+    bad(errno.ERANGE, "out of range", ".threads", threads=0)
+    bad(errno.ERANGE, "more threads than processors", ".threads", threads=100000)
+    bad(errno.ERANGE, "out of range", ".buffer-size", buffer_size=0)
+    bad(errno.ERANGE, "out of range", ".buffer-size", buffer_size=65536)
+    bad(errno.ERANGE, "out of range", ".rcvbuf", rcvbuf=2047)
+    bad(errno.ERANGE, "out of range", ".rcvbuf", rcvbuf=0x40000000)
+    bad(errno.ERANGE, "out of range", ".sndbuf", sndbuf=1)
+    bad(errno.ERANGE, "out of range", ".sndbuf", sndbuf=0xffffffff)
+    bad(errno.ERANGE, "out of range", ".datapath", datapath=3)
+    bad(errno.ERANGE, "out of range", ".mode", mode=4)
+    bad(errno.ERANGE, "out of range", ".gro", gro=2)
+    bad(errno.ERANGE, "", ".text", base=dict(RELAY, mode="text", text=bytes(1025)))
+    # what is only told
+    bad(errno.EINVAL, "", None, device="lo")
+    bad(errno.EINVAL, "", None, stop_reason="asked")
+    # the others
+    for op in ("service-del", "service-get", "service-set", "stats-reset"):
+        bad(errno.EINVAL, "name of a service is missing", op=op, base={})
+        bad(errno.ENOENT, "no service of this name", ".name", op=op, base={"name": "nobody"})
+    only = {"name": "a"}
+    for key, value in (("mode", "echo"), ("listen", HERE), ("reply", THERE), ("threads", 1),
+                       ("buffer-size", 1), ("datapath", "copy"), ("gro", 1), ("ifindex", 1),
+                       ("text", b"x")):
+        bad(errno.EOPNOTSUPP, "cannot change while the service runs", f".{key}",
+            op="service-set", base=dict(only, **{key: value}))
+    bad(errno.ERANGE, "out of range", ".rcvbuf", op="service-set", base=only, rcvbuf=0)
+    bad(errno.ERANGE, "out of range", ".sndbuf", op="service-set", base=only, sndbuf=2047)
+
+    # A port that is taken, by somebody else and by one of us.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 7000))
+        bad(errno.EADDRINUSE, "listen address in use", ".listen")
+    ynl.do("service-new", ECHO)
+    bad(errno.EADDRINUSE, "listen address in use", ".listen", name="b")
+    assert names(ynl) == ["a"], "a refusal left something"
+    ynl.do("service-del", {"name": "a"})
+    print(f"{count} bad requests")
+    assert not wrong, "\n".join(wrong)
+    assert count >= 40
+
+
+def idempotent():
+    ynl = family()
+    other = dict(ECHO, **{"min-source-port": 0})
+    excl, replace = [Netlink.NLM_F_EXCL], [Netlink.NLM_F_REPLACE]
+    ynl.do("service-new", ECHO)
+    assert asked(7000) == b"hello"
+    ynl.do("service-new", ECHO)
+    got = ynl.do("service-get", {"name": "a"})
+    assert got["stats"]["rx-packets"] == 1, "the same again was another one"
+    refused(ynl, "service-new", ECHO, errno.EEXIST, "a service of this name exists",
+            ".name", flags=excl)
+    refused(ynl, "service-new", other, errno.EEXIST, "exists and is another", ".name")
+    ynl.do("service-new", other, flags=replace)
+    got = ynl.do("service-get", {"name": "a"})
+    assert (got["min-source-port"], got["stats"]["rx-packets"]) == (0, 0), got
+    # One that cannot start leaves the old one, with its port.
+    refused(ynl, "service-new", dict(ECHO, listen={"ipv4": "192.0.2.99", "port": 7000}),
+            errno.EADDRNOTAVAIL, "not an address", ".listen", flags=replace)
+    assert asked(7000) == b"hello"
+    assert names(ynl) == ["a"]
+    ynl.do("service-new", dict(ECHO, name="new", listen=THERE), flags=replace)
+    assert names(ynl) == ["a", "new"]
+    for name in ("a", "new"):
+        ynl.do("service-del", {"name": name})
+
+
+def change():
+    ynl = family()
+    ynl.do("service-new", ECHO)
+    assert asked(7000, source=2000) == b"hello"
+    ynl.do("service-set", {"name": "a", "min-source-port": 3000, "rcvbuf": 4096,
+                           "sndbuf": 8192})
+    got = ynl.do("service-get", {"name": "a"})
+    assert (got["min-source-port"], got["rcvbuf"], got["sndbuf"]) == (3000, 4096, 8192), got
+    # The guard has known this sender; now it is another rule.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 2000))
+        sock.sendto(b"x", ("127.0.0.1", 7000))
+    assert asked(7000, source=3000) == b"hello"
+    stats = ynl.do("service-get", {"name": "a"})["stats"]
+    assert stats["drops"]["src-port-low"] == 1, stats
+    assert (stats["rx-packets"], stats["tx-packets"]) == (3, 2), stats
+
+    ynl.do("stats-reset", {"name": "a"})
+    stats = ynl.do("service-get", {"name": "a"})["stats"]
+    drops = stats.pop("drops")
+    assert not any(stats.values()) and not any(drops.values()), (stats, drops)
+    assert asked(7000, source=3000) == b"hello"
+    assert ynl.do("service-get", {"name": "a"})["stats"]["rx-packets"] == 1
+    ynl.do("service-del", {"name": "a"})
+
+
+def threads_apart():
+    ynl = family()
+    cpus = os.cpu_count()
+    ynl.do("service-new", dict(ECHO, threads=cpus))
+    for _ in range(20):
+        assert asked(7000) == b"hello"
+    got = ynl.do("service-get", {"name": "a"})
+    each = [thread["rx-packets"] for thread in got["thread-stats"]]
+    print(f"{cpus} threads: {each}")
+    assert len(each) == cpus and sum(each) == got["stats"]["rx-packets"] == 20, got
+    assert "thread-stats" not in ynl.dump("service-get", {})[0]
+    ynl.do("service-del", {"name": "a"})
+
+
+def many():
+    ynl = family()
+    count = 100 if os.environ.get("KSOCKET_DEBUG_KERNEL") else 300
+    all_names = [f"s{i}" for i in range(count)]
+    for i, name in enumerate(all_names):
+        ynl.do("service-new", dict(ECHO, name=name, listen={"ipv4": "127.0.0.1",
+                                                            "port": 7000 + i}))
+    assert names(ynl) == all_names
+    for i in range(0, count, 7):
+        assert asked(7000 + i, b"%d" % i) == b"%d" % i
+
+    # What is there all the time is in every dump, once.
+    end = threading.Event()
+
+    def come_and_go():
+        mine = family()
+        while not end.is_set():
+            mine.do("service-new", dict(ECHO, name="x", listen={"ipv4": "127.0.0.1",
+                                                                "port": 6999}))
+            mine.do("service-del", {"name": "x"})
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        for _ in range(5):
+            got = [name for name in names(ynl) if name != "x"]
+            assert got == all_names, "a dump has lost or doubled a service"
+    finally:
+        end.set()
+        other.join()
+    for name in all_names:
+        ynl.do("service-del", {"name": name})
+    assert names(ynl) == []
+    print(f"{count} services")
+
+
+def next_event(ynl):
+    for event in ynl.poll_ntf(duration=30):
+        return event["name"], event["msg"]
+    raise AssertionError("no event")
+
+
+def events_told():
+    ynl, listener = family(), family()
+    listener.ntf_subscribe("events")
+    ynl.do("service-new", RELAY)
+    ynl.do("service-new", dict(RELAY, gro=1), flags=[Netlink.NLM_F_REPLACE])
+    ynl.do("service-del", {"name": "a"})
+    told = [next_event(listener) for _ in range(4)]
+    print(told)
+    started = dict(RELAY, threads=1)
+    assert told[0] == told[2] == ("service-started", started), told
+    assert told[1] == ("service-stopped", {"name": "a", "stop-reason": "replaced"}), told
+    assert told[3] == ("service-stopped", {"name": "a", "stop-reason": "asked"}), told
+
+    # Nobody without CAP_NET_ADMIN, neither asking nor listening.
+    pid = os.fork()
+    if not pid:
+        os.setresuid(65534, 65534, 65534)
+        nobody = family()
+        for op, attrs in (("service-new", ECHO), ("service-del", {"name": "a"}),
+                          ("service-get", {"name": "a"}), ("stats-reset", {"name": "a"}),
+                          ("service-set", {"name": "a"})):
+            refused(nobody, op, attrs, errno.EPERM, "")
+        try:
+            nobody.dump("service-get", {})
+            os._exit(2)
+        except NlError as got:
+            assert got.error == errno.EPERM
+        try:
+            family().ntf_subscribe("events")
+            os._exit(3)
+        except PermissionError:
+            pass
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert status == 0, f"somebody without the capability: {status}"
+
+    # Who never reads is told so, and harms nobody.
+    deaf = family()
+    deaf.ntf_subscribe("events")
+    deaf.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    for _ in range(50):
+        ynl.do("service-new", ECHO)
+        ynl.do("service-del", {"name": "a"})
+    lost = 0
+    try:
+        while True:
+            deaf.sock.recv(65536, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        pass
+    except OSError as got:
+        assert got.errno == errno.ENOBUFS, got
+        lost = 1
+    assert lost, "a full socket was not told of what it lost"
+
+
+def own_world():
+    """As root of a user namespace that owns its network namespace."""
+    ynl = family()
+    assert names(ynl) == [], "services of another namespace"
+    refused(ynl, "service-del", {"name": "a"}, errno.ENOENT, "no service of this name")
+    ynl.do("service-new", dict(ECHO, name="mine"))
+    assert asked(7000) == b"hello"
+    assert names(ynl) == ["mine"]
+    # Threads of the kernel are nobody's, so there is a limit to them, twice.
+    for _ in range(1 if os.environ.get("KSOCKET_DEBUG_KERNEL") else 2):
+        for i in range(255):
+            ynl.do("service-new", dict(ECHO, name=f"m{i}",
+                                       listen={"ipv4": "127.0.0.1", "port": 8000 + i}))
+        refused(ynl, "service-new", dict(ECHO, name="x", listen=THERE), errno.EUSERS,
+                "too many threads in user namespaces")
+        for i in range(255):
+            ynl.do("service-del", {"name": f"m{i}"})
+
+
+def outer_world():
+    ynl = family()
+    ynl.do("service-new", ECHO)
+    assert not os.system("setpriv --reuid 65534 --clear-groups unshare --user --map-root-user "
+                         f"--net sh -c 'ip link set lo up && exec python3 {__file__} own_world'")
+    assert names(ynl) == ["a"]
+    assert asked(7000) == b"hello"
+    ynl.do("service-del", {"name": "a"})
+
+
+def parameters():
+    ynl = family()
+    got = ynl.dump("service-get", {})
+    assert [service["name"] for service in got] == ["param"], got
+    assert (got[0]["mode"], got[0]["listen"]) == ("echo", HERE), got
+    refused(ynl, "service-new", dict(ECHO, name="param"), errno.EEXIST,
+            "a service of this name exists", flags=[Netlink.NLM_F_EXCL])
+
+
+def last_word():
+    listener = family()
+    listener.ntf_subscribe("events")
+    with open(os.environ["READY"], "w", encoding="ascii") as file:
+        file.write("yes")
+    told = next_event(listener)
+    assert told == ("service-stopped", {"name": "param", "stop-reason": "module-unload"}), told
+
+
+globals()[sys.argv[1]]()
