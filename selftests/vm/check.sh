@@ -59,7 +59,7 @@ job() {
 	fi
 	printf '0 1 0\n' >"$run/$name.counts"
 	# Whole lines of several jobs may alternate, but are never torn.
-	{ "$@" "$run/$name.counts" || true; } 2>&1 </dev/null &
+	{ { "$@" "$run/$name.counts" || true; } 2>&1 </dev/null | tee "$run/$name.said"; } &
 }
 
 wait_jobs() {
@@ -224,12 +224,19 @@ if [ "$builder" != 0 ]; then
 fi
 wait_jobs
 
+# failed_job NAME NUMBER - its findings again, where they are found: at the end.
+failed_job() {
+	say "check: failed: $1 ($2)"
+	grep -A 30 -E '^  [^ ]+ +FAILED ' "$run/$1.said" | grep -vE '^  [^ ]+ +(ok|skipped) ' |
+		head -n 80 || true
+}
+
 passed=0 failed=0 skipped=0
 for counts in "$run"/*.counts; do
 	[ -f "$counts" ] || continue
 	read -r p f s <"$counts"
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-	[ "$f" = 0 ] || say "check: failed: $(basename "$counts" .counts) ($f)"
+	[ "$f" = 0 ] || failed_job "$(basename "$counts" .counts)" "$f"
 done
 say "check: $((SECONDS - started)) s"
 [ "$skipped" = 0 ] && skipped='' || skipped=", $skipped skipped"
