@@ -167,6 +167,19 @@ static void ksocket_drop(const struct ksocket_worker *worker,
 {
 	ksocket_count_drop(worker, dgram, reason);
 	trace_ksocket_drop(worker->svc, dgram, reason, err);
+	ksocket_watch_drop(worker->svc, reason, err);
+}
+
+/**
+ * ksocket_worker_stale_error() - an earlier answer's ICMP error was consumed
+ * @worker: the worker
+ *
+ * Context: BH disabled.
+ */
+void ksocket_worker_stale_error(struct ksocket_worker *worker)
+{
+	ksocket_count_stale_error(worker);
+	ksocket_watch_retry(worker->svc);
 }
 
 /* The answer has been handed to the stack, or not. */
@@ -553,6 +566,7 @@ ksocket_service_alloc(struct net *net, const struct ksocket_config *cfg)
 	else
 		strscpy(svc->reply_text, "-", sizeof(svc->reply_text));
 	svc->transport = &ksocket_udp;
+	ksocket_watch_init(svc);
 	for (i = 0; i < cfg->threads; i++) {
 		if (ksocket_worker_init(&svc->workers[i], svc))
 			goto err_free;
@@ -643,6 +657,7 @@ static void ksocket_service_stop(struct ksocket_service *svc,
 	synchronize_rcu_expedited();
 	for (i = 0; i < svc->cfg.threads; i++)
 		ksocket_worker_close(&svc->workers[i]);
+	ksocket_watch_stop(svc);
 
 	trace_ksocket_service_stop(svc);
 	ksocket_nl_stopped(svc, reason);
@@ -852,6 +867,65 @@ int ksocket_service_set(struct net *net, const char *name,
 	return svc ? 0 : -ENOENT;
 }
 
+static int ksocket_service_send_one(struct ksocket_service *svc,
+				    const void *data, size_t len,
+				    struct ksocket_report *rep)
+{
+	struct ksocket_datagram dgram = { .segs = 1, .data = data, .len = len };
+	struct ksocket_worker *worker = &svc->workers[0];
+	int err;
+
+	if (!ksocket_has_receiver(&svc->cfg))
+		return ksocket_report_field(rep, -EOPNOTSUPP,
+					    KSOCKET_FIELD_NAME,
+					    "this service has no receiver",
+					    "service '%s' has no receiver",
+					    svc->cfg.name);
+
+	err = svc->transport->send(worker, &dgram);
+	if (err)
+		return ksocket_report_field(rep, err, KSOCKET_FIELD_NONE,
+					    "the stack would not send it",
+					    "cannot send to %s: errno %d",
+					    svc->reply_text, -err);
+
+	ksocket_count_user_send(worker);
+	return 0;
+}
+
+/**
+ * ksocket_service_send() - send something of one's own to the receiver
+ * @net: the namespace
+ * @name: the service's name
+ * @data: the payload
+ * @len: its length in bytes, which may be 0
+ * @unreachable: set to whether the receiver refuses, as far as is known by then
+ * @rep: says what was wrong
+ *
+ * It goes through the reply socket of the first worker, between the answers.
+ *
+ * Context: process context, may sleep; takes the namespace's lock.
+ * Return: 0, -ENOENT, -EOPNOTSUPP where there is no receiver, or what the
+ * stack says of sending it.
+ */
+int ksocket_service_send(struct net *net, const char *name, const void *data,
+			 size_t len, bool *unreachable,
+			 struct ksocket_report *rep)
+{
+	struct ksocket_net *kn = ksocket_net(net);
+	struct ksocket_service *svc;
+	int err = -ENOENT;
+
+	mutex_lock(&kn->lock);
+	svc = ksocket_service_find(kn, name, rep);
+	if (svc) {
+		err = ksocket_service_send_one(svc, data, len, rep);
+		*unreachable = ksocket_watch_unreachable(svc);
+	}
+	mutex_unlock(&kn->lock);
+	return err;
+}
+
 /* The namespaces */
 
 static int __net_init ksocket_net_init(struct net *net)
@@ -930,10 +1004,14 @@ static int __init ksocket_init(void)
 {
 	int err;
 
+	err = ksocket_watch_create();
+	if (err)
+		return err;
+
 	/* A device operation, so that services end before devices do. */
 	err = register_pernet_device(&ksocket_net_ops);
 	if (err)
-		return err;
+		goto err_watch;
 
 	err = ksocket_nl_init();
 	if (err)
@@ -949,6 +1027,8 @@ err_netlink:
 	ksocket_nl_exit();
 err_net:
 	unregister_pernet_device(&ksocket_net_ops);
+err_watch:
+	ksocket_watch_destroy();
 	return err;
 }
 module_init(ksocket_init);
@@ -970,6 +1050,7 @@ static void __exit ksocket_exit(void)
 	ksocket_close_all();
 	ksocket_nl_exit();
 	unregister_pernet_device(&ksocket_net_ops);
+	ksocket_watch_destroy();
 }
 module_exit(ksocket_exit);
 

@@ -28,6 +28,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/u64_stats_sync.h>
+#include <linux/workqueue.h>
 
 #include <uapi/linux/ksocket_netlink.h>
 
@@ -223,6 +224,7 @@ struct ksocket_config {
  * @recv_errors: failed receives, none of which took a datagram
  * @wakeups: times a worker slept and was woken
  * @fallbacks: datagrams copied, although the datapath is another
+ * @user_sends: payloads of user space sent, see ksocket_service_send()
  * @syncp: lets 32-bit readers see whole 64-bit values
  *
  * At every quiet moment rx_packets = tx_packets + discarded + sum of drops.
@@ -238,6 +240,7 @@ struct ksocket_stats {
 	u64_stats_t recv_errors;
 	u64_stats_t wakeups;
 	u64_stats_t fallbacks;
+	u64_stats_t user_sends;
 	struct u64_stats_sync syncp;
 };
 
@@ -263,6 +266,7 @@ struct ksocket_totals {
 	u64 recv_errors;
 	u64 wakeups;
 	u64 fallbacks;
+	u64 user_sends;
 	/* public: */
 	u64 rx_overflow;
 	u64 reply_ignored;
@@ -359,6 +363,8 @@ struct ksocket_datagram {
  * @buffer: fixed buffer of @svc's buffer_size bytes
  * @reply_end: local address of @reply
  * @reply_label: IPv6 flow label of @reply
+ * @reply_local: the receiver is on this host
+ * @error_report: what the stack would call for @reply without us
  * @lock: whoever answers holds it, be it the thread or a softirq
  * @queue: packets that wait for who holds @lock, before the socket's queue
  * @batch: those taken off @queue in one go
@@ -383,6 +389,8 @@ struct ksocket_worker {
 	void *buffer;
 	struct ksocket_endpoint reply_end;
 	__be32 reply_label;
+	bool reply_local;
+	void (*error_report)(struct sock *sk);
 	spinlock_t lock;	/* see above; taken with BH disabled */
 	struct sk_buff_head queue;
 	struct sk_buff_head batch;
@@ -397,6 +405,45 @@ struct ksocket_worker {
 };
 
 /**
+ * struct ksocket_watch - what a service has to say without being asked
+ * @work: looks at it and says it
+ * @armed: a datagram was lost, @work will look
+ * @refused: the receiver has refused since @work has last looked
+ * @retried: it has been tried again since then
+ * @unreachable: it refuses, as far as is known
+ * @error: errno that says so, positive
+ * @told_unreachable: what was last said of it
+ * @trying: it has been sent something since it has last refused
+ * @tried_at: when that was seen, in jiffies as all times here
+ * @tx_packets: answers sent when it has last refused
+ * @told_at: when something was last said
+ * @loops: loops told of
+ * @loop_at: when
+ * @drops: losses told of
+ * @drops_at: when
+ *
+ * The data path writes the first three flags and @error, only when something
+ * goes wrong. All else is @work's.
+ */
+struct ksocket_watch {
+	struct delayed_work work;
+	bool armed;
+	bool refused;
+	bool retried;
+	bool unreachable;
+	int error;
+	bool told_unreachable;
+	bool trying;
+	u64 tried_at;
+	u64 tx_packets;
+	u64 told_at;
+	u64 loops;
+	u64 loop_at;
+	u64 drops[KSOCKET_DROP_MAX];
+	u64 drops_at;
+};
+
+/**
  * struct ksocket_service - one running service
  * @node: in the namespace's list, under its lock
  * @id: its place in the list, which is in the order of starting
@@ -408,6 +455,7 @@ struct ksocket_worker {
  * @transport: how it talks
  * @listen_end: the listen address, for loop detection
  * @rcu: the endpoints are looked up under RCU
+ * @watch: what it says without being asked
  * @workers: cfg.threads of them
  */
 struct ksocket_service {
@@ -421,6 +469,7 @@ struct ksocket_service {
 	const struct ksocket_transport *transport;
 	struct ksocket_endpoint listen_end;
 	struct rcu_head rcu;
+	struct ksocket_watch watch;
 	struct ksocket_worker workers[];
 };
 
@@ -574,6 +623,9 @@ int ksocket_service_end(struct net *net, const char *name,
 int ksocket_service_set(struct net *net, const char *name,
 			const struct ksocket_change *change,
 			struct ksocket_report *rep);
+int ksocket_service_send(struct net *net, const char *name, const void *data,
+			 size_t len, bool *unreachable,
+			 struct ksocket_report *rep);
 const struct ksocket_mode *ksocket_mode_find(const char *name);
 const struct ksocket_mode *ksocket_mode_get(enum ksocket_mode_id id);
 const char *ksocket_datapath_name(enum ksocket_datapath datapath);
@@ -581,6 +633,7 @@ int ksocket_datapath_find(const char *name);
 void ksocket_worker_handle(struct ksocket_worker *worker,
 			   struct ksocket_datagram *dgram);
 void ksocket_worker_ready(struct ksocket_worker *worker);
+void ksocket_worker_stale_error(struct ksocket_worker *worker);
 
 /**
  * ksocket_stats_begin() - the counters of this CPU
@@ -656,8 +709,11 @@ void ksocket_count_fallback(const struct ksocket_worker *worker,
 void ksocket_count_stale_error(const struct ksocket_worker *worker);
 void ksocket_count_recv_error(const struct ksocket_worker *worker);
 void ksocket_count_wakeup(const struct ksocket_worker *worker);
+void ksocket_count_user_send(const struct ksocket_worker *worker);
 void ksocket_totals_read(const struct ksocket_service *svc,
 			 struct ksocket_totals *sum);
+void ksocket_totals_read_ever(const struct ksocket_service *svc,
+			      struct ksocket_totals *sum);
 void ksocket_totals_read_worker(const struct ksocket_worker *worker,
 				struct ksocket_totals *sum);
 void ksocket_stats_reset(struct ksocket_service *svc);
@@ -687,6 +743,10 @@ void ksocket_nl_exit(void);
 void ksocket_nl_started(const struct ksocket_service *svc);
 void ksocket_nl_stopped(const struct ksocket_service *svc,
 			enum ksocket_stop_reason reason);
+void ksocket_nl_receiver(const struct ksocket_service *svc, bool unreachable,
+			 int err);
+void ksocket_nl_loop(const struct ksocket_service *svc, u64 loops);
+void ksocket_nl_dropped(const struct ksocket_service *svc, const u64 *drops);
 
 /* control/params.c */
 int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
@@ -695,5 +755,17 @@ int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
 /* control/proc.c */
 int ksocket_proc_init(struct net *net);
 void ksocket_proc_exit(struct net *net);
+
+/* control/watch.c */
+void ksocket_watch_drop(struct ksocket_service *svc, enum ksocket_drop reason,
+			int err);
+void ksocket_watch_refused(struct ksocket_service *svc, int err);
+void ksocket_watch_retry(struct ksocket_service *svc);
+bool ksocket_watch_unreachable(const struct ksocket_service *svc);
+void ksocket_watch_init(struct ksocket_service *svc);
+void ksocket_watch_stop(struct ksocket_service *svc);
+void ksocket_watch_flush(void);
+int ksocket_watch_create(void);
+void ksocket_watch_destroy(void);
 
 #endif /* KSOCKET_H */

@@ -153,6 +153,21 @@ void ksocket_count_wakeup(const struct ksocket_worker *worker)
 	local_bh_enable();
 }
 
+/**
+ * ksocket_count_user_send() - a payload of user space was sent
+ * @worker: the worker
+ */
+void ksocket_count_user_send(const struct ksocket_worker *worker)
+{
+	struct ksocket_stats *stats;
+
+	local_bh_disable();
+	stats = ksocket_stats_begin(worker);
+	u64_stats_inc(&stats->user_sends);
+	ksocket_stats_end(stats);
+	local_bh_enable();
+}
+
 static void ksocket_totals_add(struct ksocket_totals *sum,
 			       const struct ksocket_stats *stats)
 {
@@ -173,6 +188,7 @@ static void ksocket_totals_add(struct ksocket_totals *sum,
 		cpu.recv_errors = u64_stats_read(&stats->recv_errors);
 		cpu.wakeups = u64_stats_read(&stats->wakeups);
 		cpu.fallbacks = u64_stats_read(&stats->fallbacks);
+		cpu.user_sends = u64_stats_read(&stats->user_sends);
 	} while (u64_stats_fetch_retry(&stats->syncp, start));
 
 	sum->rx_packets += cpu.rx_packets;
@@ -186,6 +202,7 @@ static void ksocket_totals_add(struct ksocket_totals *sum,
 	sum->recv_errors += cpu.recv_errors;
 	sum->wakeups += cpu.wakeups;
 	sum->fallbacks += cpu.fallbacks;
+	sum->user_sends += cpu.user_sends;
 }
 
 /* Both are nothing but counters, so that none can be left out. */
@@ -200,6 +217,16 @@ static void ksocket_totals_subtract(struct ksocket_totals *sum,
 		count[i] -= less[i];
 }
 
+static void ksocket_totals_add_worker(struct ksocket_totals *sum,
+				      const struct ksocket_worker *worker)
+{
+	int cpu;
+
+	/* A CPU that went offline has counted too. */
+	for_each_possible_cpu(cpu)
+		ksocket_totals_add(sum, per_cpu_ptr(worker->stats, cpu));
+}
+
 /**
  * ksocket_totals_read_worker() - add up the counters of a worker
  * @worker: the worker; the caller keeps it from going away
@@ -209,12 +236,8 @@ void ksocket_totals_read_worker(const struct ksocket_worker *worker,
 				struct ksocket_totals *sum)
 {
 	const struct ksocket_transport *transport = worker->svc->transport;
-	int cpu;
 
-	/* A CPU that went offline has counted too. */
-	for_each_possible_cpu(cpu)
-		ksocket_totals_add(sum, per_cpu_ptr(worker->stats, cpu));
-
+	ksocket_totals_add_worker(sum, worker);
 	sum->rx_overflow += transport->rx_overflow(worker);
 	sum->reply_ignored += transport->reply_ignored(worker);
 	ksocket_totals_subtract(sum, &worker->base);
@@ -233,6 +256,23 @@ void ksocket_totals_read(const struct ksocket_service *svc,
 	memset(sum, 0, sizeof(*sum));
 	for (i = 0; i < svc->cfg.threads; i++)
 		ksocket_totals_read_worker(&svc->workers[i], sum);
+}
+
+/**
+ * ksocket_totals_read_ever() - likewise, since the start of the service
+ * @svc: the service
+ * @sum: where to; what the stack counts is 0
+ *
+ * Context: any; takes no lock, whatever ksocket_stats_reset() does meanwhile.
+ */
+void ksocket_totals_read_ever(const struct ksocket_service *svc,
+			      struct ksocket_totals *sum)
+{
+	unsigned int i;
+
+	memset(sum, 0, sizeof(*sum));
+	for (i = 0; i < svc->cfg.threads; i++)
+		ksocket_totals_add_worker(sum, &svc->workers[i]);
 }
 
 /**

@@ -34,7 +34,7 @@ const struct nla_policy ksocket_address_nl_policy[KSOCKET_A_ADDRESS_SCOPE + 1] =
 };
 
 /* Global operation policy for ksocket */
-const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_TEXT + 1] = {
+const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_PAYLOAD + 1] = {
 	[KSOCKET_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = KSOCKET_NAME_MAX, },
 	[KSOCKET_A_SERVICE_MODE] = NLA_POLICY_MAX(NLA_U32, 3),
 	[KSOCKET_A_SERVICE_LISTEN] = NLA_POLICY_NESTED(ksocket_address_nl_policy),
@@ -48,10 +48,11 @@ const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_TEXT + 1] = 
 	[KSOCKET_A_SERVICE_DATAPATH] = NLA_POLICY_MAX(NLA_U32, 2),
 	[KSOCKET_A_SERVICE_GRO] = NLA_POLICY_MAX(NLA_U8, 1),
 	[KSOCKET_A_SERVICE_TEXT] = NLA_POLICY_MAX_LEN(KSOCKET_TEXT_MAX),
+	[KSOCKET_A_SERVICE_PAYLOAD] = { .type = NLA_BINARY, },
 };
 
 /* Ops table for ksocket */
-const struct genl_small_ops ksocket_nl_ops[5] = {
+const struct genl_small_ops ksocket_nl_ops[6] = {
 	{
 		.cmd	= KSOCKET_CMD_SERVICE_NEW,
 		.doit	= ksocket_nl_service_new_doit,
@@ -76,6 +77,11 @@ const struct genl_small_ops ksocket_nl_ops[5] = {
 	{
 		.cmd	= KSOCKET_CMD_STATS_RESET,
 		.doit	= ksocket_nl_stats_reset_doit,
+		.flags	= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd	= KSOCKET_CMD_SEND,
+		.doit	= ksocket_nl_send_doit,
 		.flags	= GENL_UNS_ADMIN_PERM,
 	},
 };

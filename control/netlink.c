@@ -406,6 +406,50 @@ int ksocket_nl_stats_reset_doit(struct sk_buff *skb, struct genl_info *info)
 	return ksocket_nl_refuse(info, svc ? 0 : -ENOENT, &rep);
 }
 
+/* What was sent, and what is known of the receiver by then. */
+static int ksocket_nl_answer_send(struct genl_info *info, bool unreachable)
+{
+	struct sk_buff *msg;
+	void *hdr;
+
+	msg = genlmsg_new(nla_total_size(0), GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+
+	hdr = genlmsg_put_reply(msg, info, &ksocket_nl_family, 0,
+				KSOCKET_CMD_SEND);
+	if (!hdr || (unreachable &&
+		     nla_put_flag(msg, KSOCKET_A_SERVICE_UNREACHABLE))) {
+		nlmsg_free(msg);
+		return -EMSGSIZE;
+	}
+
+	genlmsg_end(msg, hdr);
+	return genlmsg_reply(msg, info);
+}
+
+int ksocket_nl_send_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	const struct nlattr *payload = info->attrs[KSOCKET_A_SERVICE_PAYLOAD];
+	struct ksocket_report rep = {};
+	char name[KSOCKET_NAME_LEN];
+	bool unreachable = false;
+	int err;
+
+	err = ksocket_nl_read_name(name, info);
+	if (err)
+		return err;
+	if (!payload)
+		return ksocket_nl_missing(info, "the payload is missing");
+
+	err = ksocket_service_send(genl_info_net(info), name, nla_data(payload),
+				   nla_len(payload), &unreachable, &rep);
+	if (err)
+		return ksocket_nl_refuse(info, err, &rep);
+
+	return ksocket_nl_answer_send(info, unreachable);
+}
+
 /* Answers */
 
 static int ksocket_nl_put_addr(struct sk_buff *skb, int type,
@@ -436,7 +480,7 @@ static int ksocket_nl_put_addr(struct sk_buff *skb, int type,
 	return 0;
 }
 
-static int ksocket_nl_put_drops(struct sk_buff *skb, const u64 *drops)
+static int ksocket_nl_put_drops(struct sk_buff *skb, int type, const u64 *drops)
 {
 	struct nlattr *nest;
 	int i;
@@ -445,7 +489,7 @@ static int ksocket_nl_put_drops(struct sk_buff *skb, const u64 *drops)
 	BUILD_BUG_ON(KSOCKET_A_DROPS_MAX - KSOCKET_A_DROPS_PAD !=
 		     KSOCKET_DROP_MAX);
 
-	nest = nla_nest_start(skb, KSOCKET_A_STATS_DROPS);
+	nest = nla_nest_start(skb, type);
 	if (!nest)
 		return -EMSGSIZE;
 
@@ -476,6 +520,7 @@ static int ksocket_nl_put_stats(struct sk_buff *skb, int type,
 		{ KSOCKET_A_STATS_REPLY_IGNORED, sum->reply_ignored },
 		{ KSOCKET_A_STATS_WAKEUPS, sum->wakeups },
 		{ KSOCKET_A_STATS_FALLBACKS, sum->fallbacks },
+		{ KSOCKET_A_STATS_USER_SENDS, sum->user_sends },
 	};
 	struct nlattr *nest;
 	int i;
@@ -488,7 +533,7 @@ static int ksocket_nl_put_stats(struct sk_buff *skb, int type,
 		if (nla_put_u64_64bit(skb, counters[i].type, counters[i].value,
 				      KSOCKET_A_STATS_PAD))
 			return -EMSGSIZE;
-	if (ksocket_nl_put_drops(skb, sum->drops))
+	if (ksocket_nl_put_drops(skb, KSOCKET_A_STATS_DROPS, sum->drops))
 		return -EMSGSIZE;
 
 	nla_nest_end(skb, nest);
@@ -558,6 +603,8 @@ static int ksocket_nl_put_service(struct sk_buff *skb,
 
 	ksocket_totals_read(svc, &sum);
 	if (ksocket_nl_put_config(skb, &svc->cfg) ||
+	    (ksocket_watch_unreachable(svc) &&
+	     nla_put_flag(skb, KSOCKET_A_SERVICE_UNREACHABLE)) ||
 	    ksocket_nl_put_stats(skb, KSOCKET_A_SERVICE_STATS, &sum))
 		return -EMSGSIZE;
 
@@ -700,6 +747,23 @@ static void ksocket_nl_event_send(const struct ksocket_service *svc,
 				KSOCKET_NLGRP_EVENTS, GFP_KERNEL);
 }
 
+static void ksocket_nl_losses(const struct ksocket_service *svc, u8 cmd,
+			      const u64 *drops)
+{
+	struct sk_buff *msg;
+	void *hdr;
+	int err;
+
+	msg = ksocket_nl_event_new(svc, cmd, &hdr);
+	if (!msg)
+		return;
+
+	err = nla_put_string(msg, KSOCKET_A_SERVICE_NAME, svc->cfg.name);
+	if (!err)
+		err = ksocket_nl_put_drops(msg, KSOCKET_A_SERVICE_DROPS, drops);
+	ksocket_nl_event_send(svc, msg, hdr, err);
+}
+
 /**
  * ksocket_nl_started() - tell that a service has started
  * @svc: the service
@@ -742,6 +806,62 @@ void ksocket_nl_stopped(const struct ksocket_service *svc,
 }
 
 /**
+ * ksocket_nl_receiver() - tell that the receiver refuses, or is back
+ * @svc: the service
+ * @unreachable: it refuses
+ * @err: the errno that says so, positive
+ *
+ * Context: process context, may sleep.
+ */
+void ksocket_nl_receiver(const struct ksocket_service *svc, bool unreachable,
+			 int err)
+{
+	u8 cmd = unreachable ? KSOCKET_CMD_RECEIVER_UNREACHABLE :
+			       KSOCKET_CMD_RECEIVER_BACK;
+	struct sk_buff *msg;
+	void *hdr;
+	int bad;
+
+	msg = ksocket_nl_event_new(svc, cmd, &hdr);
+	if (!msg)
+		return;
+
+	bad = nla_put_string(msg, KSOCKET_A_SERVICE_NAME, svc->cfg.name);
+	if (!bad)
+		bad = ksocket_nl_put_addr(msg, KSOCKET_A_SERVICE_REPLY,
+					  &svc->cfg.reply);
+	if (!bad && unreachable)
+		bad = nla_put_u32(msg, KSOCKET_A_SERVICE_ERROR, err);
+	ksocket_nl_event_send(svc, msg, hdr, bad);
+}
+
+/**
+ * ksocket_nl_loop() - tell that datagrams seem to go round in a loop
+ * @svc: the service
+ * @loops: how many were dropped for it since that was last told
+ *
+ * Context: process context, may sleep.
+ */
+void ksocket_nl_loop(const struct ksocket_service *svc, u64 loops)
+{
+	u64 drops[KSOCKET_DROP_MAX] = { [KSOCKET_DROP_LOOP] = loops };
+
+	ksocket_nl_losses(svc, KSOCKET_CMD_LOOP_SUSPECTED, drops);
+}
+
+/**
+ * ksocket_nl_dropped() - tell that datagrams were not answered
+ * @svc: the service
+ * @drops: how many since that was last told, by reason
+ *
+ * Context: process context, may sleep.
+ */
+void ksocket_nl_dropped(const struct ksocket_service *svc, const u64 *drops)
+{
+	ksocket_nl_losses(svc, KSOCKET_CMD_DROP_ALARM, drops);
+}
+
+/**
  * ksocket_nl_init() - open the netlink door
  *
  * Return: 0 or a negative errno.
@@ -764,5 +884,6 @@ int __init ksocket_nl_init(void)
 void ksocket_nl_exit(void)
 {
 	WRITE_ONCE(ksocket_nl_registered, false);
+	ksocket_watch_flush();
 	genl_unregister_family(&ksocket_nl_family);
 }

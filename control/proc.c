@@ -54,6 +54,7 @@ static void ksocket_proc_show_totals(struct seq_file *seq,
 		   ksocket_datapath_name(svc->cfg.datapath));
 	seq_printf(seq, "gro %s\n", svc->cfg.gro ? "on" : "off");
 	seq_printf(seq, "fallbacks %llu\n", sum.fallbacks);
+	seq_printf(seq, "user_sends %llu\n", sum.user_sends);
 }
 
 static int ksocket_proc_show(struct seq_file *seq, void *v)

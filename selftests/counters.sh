@@ -13,7 +13,7 @@ drop_src_unspecified drop_src_multicast drop_src_broadcast drop_dst_multicast
 drop_dst_broadcast drop_src_port_zero drop_src_port_low drop_src_port_own drop_loop
 drop_send_refused drop_send_unreachable drop_send_denied drop_send_nomem
 drop_send_again drop_send_too_long drop_send_other stale_errors recv_errors
-rx_overflow reply_ignored wakeups datapath gro fallbacks"
+rx_overflow reply_ignored wakeups datapath gro fallbacks user_sends"
 
 counters_format() {
 	load listen_port=7000
@@ -59,7 +59,7 @@ counters_bytes() {
 		assert_eq ${way}_packets "$(counter ${way}_packets)" 15
 		assert_eq ${way}_bytes "$(counter ${way}_bytes)" $sum
 	done
-	for key in discarded stale_errors recv_errors rx_overflow reply_ignored fallbacks; do
+	for key in discarded stale_errors recv_errors rx_overflow reply_ignored fallbacks user_sends; do
 		assert_eq $key "$(counter $key)" 0
 	done
 	assert_ge wakeups "$(counter wakeups)" 1

@@ -8,8 +8,10 @@ assertion that fails is the test's failure.
 import errno
 import os
 import socket
+import signal
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.environ["YNL"])
 from lib import Netlink, NlError, YnlFamily  # noqa: E402
@@ -328,7 +330,8 @@ def events_told():
         nobody = family()
         for op, attrs in (("service-new", ECHO), ("service-del", {"name": "a"}),
                           ("service-get", {"name": "a"}), ("stats-reset", {"name": "a"}),
-                          ("service-set", {"name": "a"})):
+                          ("service-set", {"name": "a"}),
+                          ("send", {"name": "a", "payload": b"x"})):
             refused(nobody, op, attrs, errno.EPERM, "")
         try:
             nobody.dump("service-get", {})
@@ -361,6 +364,189 @@ def events_told():
         assert got.errno == errno.ENOBUFS, got
         lost = 1
     assert lost, "a full socket was not told of what it lost"
+    with open("/proc/net/netlink", encoding="ascii") as file:
+        drops = sum(int(line.split()[8]) for line in file.readlines()[1:])
+    assert drops, "and it was not counted"
+
+
+    # One that dies, at any moment, leaves nothing behind.
+    for delay in (0, 0.01, 0.1):
+        ready, told = os.pipe()
+        pid = os.fork()
+        if not pid:
+            dying = family()
+            dying.ntf_subscribe("events")
+            os.write(told, b"x")
+            signal.pause()
+        os.read(ready, 1)
+        killer = threading.Timer(delay, os.kill, (pid, signal.SIGKILL))
+        killer.start()
+        for _ in range(20):
+            ynl.do("service-new", ECHO)
+            ynl.do("service-del", {"name": "a"})
+        killer.join()
+        os.waitpid(pid, 0)
+
+
+class Listener(threading.Thread):
+    """Notes what is told, and when."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.told = []
+        self.ynl = family()
+        self.ynl.ntf_subscribe("events")
+        self.start()
+
+    def run(self):
+        while True:
+            for event in self.ynl.poll_ntf(duration=600):
+                self.told.append((time.monotonic(), event["name"], event["msg"]))
+
+    def wait(self, name, seconds, skip=0):
+        """When NAME was told, and what; the first SKIP events do not count."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for when, what, msg in self.told[skip:]:
+                if what == name:
+                    return when, msg
+            time.sleep(0.01)
+        raise AssertionError(f"no {name} within {seconds} s: {self.told}")
+
+
+# What the kernel does within a second, this test sees a bit later.
+SECOND = 5 if os.environ.get("KSOCKET_DEBUG_KERNEL") else 1.5
+
+
+def receiver_told():
+    ynl = family()
+    ynl.do("service-new", RELAY)
+    listener = Listener()
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.connect(("127.0.0.1", 7000))
+
+    def send_for(seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            sender.send(b"x")
+            time.sleep(0.005)
+
+    start = time.monotonic()
+    sender.send(b"x")
+    when, msg = listener.wait("receiver-unreachable", 30)
+    print(f"unreachable: {when - start:.3f} s")
+    assert when - start < SECOND, f"{when - start} s"
+    assert msg == {"name": "a", "reply": THERE, "error": errno.ECONNREFUSED}, msg
+    assert ynl.do("service-get", {"name": "a"})["unreachable"] is True
+    # It is told once, however often it refuses.
+    send_for(3)
+    assert len(listener.told) == 1, listener.told
+    # It is not back because there is nothing to refuse.
+    time.sleep(2)
+    assert len(listener.told) == 1, listener.told
+
+    # While it is asked all the time.
+    send_for(1)
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 7001))
+    start = time.monotonic()
+    send_for(SECOND)
+    when, msg = listener.wait("receiver-back", 30)
+    print(f"back: {when - start:.3f} s")
+    assert when - start < SECOND, f"{when - start} s"
+    assert msg == {"name": "a", "reply": THERE}, msg
+    assert "unreachable" not in ynl.do("service-get", {"name": "a"})
+
+    # One that comes and goes all the time: one event in a second.
+    skip = len(listener.told)
+    start = time.monotonic()
+    while time.monotonic() < start + 6:
+        receiver.close()
+        send_for(0.1)
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        receiver.bind(("127.0.0.1", 7001))
+        send_for(0.8)
+    told = [when for when, _, _ in listener.told[skip:]]
+    print("came and went:", [f"{when - start:.2f}" for when in told])
+    assert 2 <= len(told) <= time.monotonic() - start + 1, listener.told[skip:]
+    ynl.do("service-del", {"name": "a"})
+
+
+def losses_told():
+    ynl = family()
+    listener = Listener()
+    ynl.do("service-new", RELAY)
+    ynl.do("service-new", {"name": "b", "mode": "discard", "listen": THERE})
+    ynl.do("service-new", {"name": "c", "mode": "echo",
+                           "listen": {"ipv4": "127.0.0.1", "port": 7002}})
+    low = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    low.bind(("127.0.0.1", 1000))
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for _ in range(3):
+        sender.sendto(b"round", ("127.0.0.1", 7000))
+        low.sendto(b"low", ("127.0.0.1", 7002))
+
+    def drops_of(name, event, skip=0):
+        """What was told of that service, without the reasons that are 0."""
+        end = time.monotonic() + 40
+        while time.monotonic() < end:
+            for when, what, msg in listener.told[skip:]:
+                if (what, msg["name"]) == (event, name):
+                    return when, {key: n for key, n in msg["drops"].items() if n}
+            time.sleep(0.05)
+        raise AssertionError(f"no {event} of {name}: {listener.told}")
+
+    _, drops = drops_of("b", "loop-suspected")
+    assert drops == {"loop": 3}, drops
+    first, drops = drops_of("c", "drop-alarm")
+    assert drops == {"src-port-low": 3}, drops
+    # As a part of all losses a loop is told as well, but not at the same time.
+    when, drops = drops_of("b", "drop-alarm")
+    assert drops == {"loop": 3}, drops
+    assert when - drops_of("b", "loop-suspected")[0] > 0.9
+
+    # The next ones are added up.
+    skip = len(listener.told)
+    for _ in range(4):
+        low.sendto(b"low", ("127.0.0.1", 7002))
+        time.sleep(0.5)
+    when, drops = drops_of("c", "drop-alarm", skip)
+    assert drops == {"src-port-low": 4}, drops
+    print(f"two alarms within {when - first:.1f} s")
+    assert when - first > 9, f"{when - first} s"
+    for name in ("a", "b", "c"):
+        ynl.do("service-del", {"name": name})
+
+
+def dialogue():
+    """To the kernel, its answer, and then what it has to say on its own."""
+    ynl = family()
+    ynl.do("service-new", RELAY)
+    listener = Listener()
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.settimeout(20)
+    receiver.bind(("127.0.0.1", 7001))
+    for payload in (b"hello", b"", bytes(65507)):
+        answer = ynl.do("send", {"name": "a", "payload": payload})
+        assert not answer, answer
+        assert receiver.recv(65536) == payload
+    refused(ynl, "send", {"name": "a", "payload": bytes(65508)}, errno.EMSGSIZE,
+            "the stack would not send it")
+    receiver.close()
+    answer = ynl.do("send", {"name": "a", "payload": b"anybody there?"})
+    assert answer == {"unreachable": True}, answer
+    _, msg = listener.wait("receiver-unreachable", 30)
+    assert msg["name"] == "a", msg
+    stats = ynl.do("service-get", {"name": "a"})["stats"]
+    assert (stats["user-sends"], stats["rx-packets"], stats["tx-packets"]) == (4, 0, 0), stats
+    ynl.do("service-del", {"name": "a"})
+    ynl.do("service-new", ECHO)
+    refused(ynl, "send", {"name": "a", "payload": b"x"}, errno.EOPNOTSUPP,
+            "has no receiver", ".name")
+    refused(ynl, "send", {"name": "a"}, errno.EINVAL, "the payload is missing")
+    refused(ynl, "send", {"payload": b"x"}, errno.EINVAL, "name of a service is missing")
+    refused(ynl, "send", {"name": "b", "payload": b"x"}, errno.ENOENT, "no service of this name")
+    ynl.do("service-del", {"name": "a"})
 
 
 def own_world():

@@ -65,6 +65,9 @@ change() { by_library change; }
 many() { by_library many; }
 threads_apart() { by_library threads_apart; }
 events_told() { by_library events_told; }
+receiver_told() { by_library receiver_told; }
+losses_told() { by_library losses_told; }
+dialogue() { by_library dialogue; }
 outer_world() { by_library outer_world; }
 
 # What the parameters have started is there as well, and an unload is told.
@@ -87,5 +90,8 @@ ksocket_run_tests \
 	threads_apart:"the counters of each thread" \
 	many:"hundreds of services, dumped while they come and go" \
 	events_told:"starts and stops are told, to who may hear it" \
+	receiver_told:"a receiver that refuses and one that is back are told, in time" \
+	losses_told:"loops and losses are told, now and then" \
+	dialogue:"a message, its answer, and what the kernel says on its own" \
 	outer_world:"an unprivileged user namespace has its own services" \
 	one_object:"a service of the parameters, and the last word at unload"

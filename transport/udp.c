@@ -195,6 +195,16 @@ err_release:
 	return err;
 }
 
+/* Is the receiver on this host? */
+static bool ksocket_udp_is_local(struct sock *sk)
+{
+	struct dst_entry *dst = sk_dst_get(sk);
+	bool local = dst && dst->dev->flags & IFF_LOOPBACK;
+
+	dst_release(dst);
+	return local;
+}
+
 /*
  * Connect, for the first time or again. Locked, the local address and port
  * outlast a broken connection: the guard knows the socket by them.
@@ -217,6 +227,7 @@ static int ksocket_udp_connect(struct ksocket_worker *worker,
 	lock_sock(sock->sk);
 	sock->sk->sk_userlocks |= SOCK_BINDADDR_LOCK | SOCK_BINDPORT_LOCK;
 	release_sock(sock->sk);
+	WRITE_ONCE(worker->reply_local, ksocket_udp_is_local(sock->sk));
 	return 0;
 }
 
@@ -439,6 +450,67 @@ static int ksocket_udp_encap_rcv(struct sock *sk, struct sk_buff *skb)
 	return 1;
 }
 
+/* Can it be the ICMP answer to an earlier datagram on a connected socket? */
+static bool ksocket_udp_error_is_stale(int err)
+{
+	switch (err) {
+	case -ECONNREFUSED:
+	case -ENETUNREACH:
+	case -EHOSTUNREACH:
+	case -EHOSTDOWN:
+	case -ENONET:
+	case -ENOPROTOOPT:
+	case -EACCES:
+	case -EPROTO:
+	case -EMSGSIZE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Does it mean that datagrams do not reach the receiver? */
+static bool ksocket_udp_error_is_refusal(int err)
+{
+	return ksocket_udp_error_is_stale(-err) && err != EMSGSIZE;
+}
+
+/* An ICMP error has come for what was sent to the receiver. */
+static void ksocket_udp_error_report(struct sock *sk)
+{
+	struct ksocket_worker *worker;
+	int err = READ_ONCE(sk->sk_err);
+
+	rcu_read_lock();
+	worker = rcu_dereference_sk_user_data(sk);
+	if (worker && ksocket_udp_error_is_refusal(err))
+		ksocket_watch_refused(worker->svc, err);
+	if (worker)
+		worker->error_report(sk);
+	rcu_read_unlock();
+}
+
+static void ksocket_udp_attach_reply(struct ksocket_worker *worker)
+{
+	struct sock *sk = worker->reply->sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	worker->error_report = sk->sk_error_report;
+	rcu_assign_sk_user_data(sk, worker);
+	WRITE_ONCE(sk->sk_error_report, ksocket_udp_error_report);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+static void ksocket_udp_detach_reply(struct ksocket_worker *worker)
+{
+	struct sock *sk = worker->reply->sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	WRITE_ONCE(sk->sk_error_report, worker->error_report);
+	rcu_assign_sk_user_data(sk, NULL);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
 static void ksocket_udp_attach(struct ksocket_worker *worker)
 {
 	const struct ksocket_config *cfg = &worker->svc->cfg;
@@ -457,6 +529,8 @@ static void ksocket_udp_attach(struct ksocket_worker *worker)
 		/* The stack asks for the type and then calls the function. */
 		smp_store_release(&udp_sk(sk)->encap_type, 1);
 	}
+	if (worker->reply)
+		ksocket_udp_attach_reply(worker);
 }
 
 /* A softirq that has found the worker before may be at work with it still. */
@@ -464,6 +538,8 @@ static void ksocket_udp_detach(struct ksocket_worker *worker)
 {
 	struct sock *sk = worker->listen->sk;
 
+	if (worker->reply)
+		ksocket_udp_detach_reply(worker);
 	WRITE_ONCE(udp_sk(sk)->encap_type, 0);
 	write_lock_bh(&sk->sk_callback_lock);
 	WRITE_ONCE(sk->sk_data_ready, worker->data_ready);
@@ -512,25 +588,6 @@ static int ksocket_udp_send(struct socket *sock, struct msghdr *msg,
 	return len < 0 ? len : 0;
 }
 
-/* Can it be the ICMP answer to an earlier datagram on a connected socket? */
-static bool ksocket_udp_error_is_stale(int err)
-{
-	switch (err) {
-	case -ECONNREFUSED:
-	case -ENETUNREACH:
-	case -EHOSTUNREACH:
-	case -EHOSTDOWN:
-	case -ENONET:
-	case -ENOPROTOOPT:
-	case -EACCES:
-	case -EPROTO:
-	case -EMSGSIZE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static int ksocket_udp_send_receiver(struct ksocket_worker *worker,
 				     const struct ksocket_datagram *dgram)
 {
@@ -554,7 +611,7 @@ static int ksocket_udp_send_receiver(struct ksocket_worker *worker,
 	 */
 	if (ksocket_udp_error_is_stale(err)) {
 		local_bh_disable();
-		ksocket_count_stale_error(worker);
+		ksocket_worker_stale_error(worker);
 		local_bh_enable();
 		err = ksocket_udp_send(worker->reply, &msg, dgram);
 	}

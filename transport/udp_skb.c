@@ -538,7 +538,7 @@ ksocket_udp_route(struct ksocket_worker *worker,
 
 	/* An ICMP error that an earlier answer has earned, not this one. */
 	if (unlikely(READ_ONCE(route->sk->sk_err)) && sock_error(route->sk))
-		ksocket_count_stale_error(worker);
+		ksocket_worker_stale_error(worker);
 
 	return 0;
 }
