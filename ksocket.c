@@ -1017,12 +1017,18 @@ static int __init ksocket_init(void)
 	if (err)
 		goto err_net;
 
-	err = ksocket_start_from_params(current->nsproxy->net_ns);
+	err = ksocket_so_init();
 	if (err)
 		goto err_netlink;
 
+	err = ksocket_start_from_params(current->nsproxy->net_ns);
+	if (err)
+		goto err_sockopt;
+
 	return 0;
 
+err_sockopt:
+	ksocket_so_exit();
 err_netlink:
 	ksocket_nl_exit();
 err_net:
@@ -1048,6 +1054,7 @@ static void ksocket_close_all(void)
 static void __exit ksocket_exit(void)
 {
 	ksocket_close_all();
+	ksocket_so_exit();
 	ksocket_nl_exit();
 	unregister_pernet_device(&ksocket_net_ops);
 	ksocket_watch_destroy();

@@ -731,7 +731,11 @@ void ksocket_guard_detach(struct ksocket_service *svc);
 void ksocket_config_init(struct ksocket_config *cfg);
 void ksocket_config_set_device(struct ksocket_config *cfg,
 			       struct net_device *dev);
+int ksocket_config_find_device(struct net *net, struct ksocket_config *cfg,
+			       u32 ifindex);
 void ksocket_config_unmap(union ksocket_addr *addr);
+int ksocket_config_set_ipv6(struct net *net, union ksocket_addr *addr,
+			    const struct in6_addr *ip, u16 port, u32 scope);
 int ksocket_config_check(const struct ksocket_config *cfg,
 			 struct ksocket_report *rep);
 bool ksocket_config_same(const struct ksocket_config *a,
@@ -755,6 +759,21 @@ int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
 /* control/proc.c */
 int ksocket_proc_init(struct net *net);
 void ksocket_proc_exit(struct net *net);
+
+/* control/sockopt.c */
+#ifdef CONFIG_NETFILTER
+int ksocket_so_init(void);
+void ksocket_so_exit(void);
+#else
+static inline int ksocket_so_init(void)
+{
+	return 0;
+}
+
+static inline void ksocket_so_exit(void)
+{
+}
+#endif
 
 /* control/watch.c */
 void ksocket_watch_drop(struct ksocket_service *svc, enum ksocket_drop reason,

@@ -27,6 +27,12 @@ void ksocket_config_init(struct ksocket_config *cfg)
 	cfg->text_len = strscpy(cfg->text, "testing...", sizeof(cfg->text));
 }
 
+static struct net_device *ksocket_config_get_device(struct net *net,
+						    u32 ifindex)
+{
+	return ifindex <= INT_MAX ? dev_get_by_index(net, ifindex) : NULL;
+}
+
 /**
  * ksocket_config_set_device() - bind to a device
  * @cfg: the configuration
@@ -39,6 +45,27 @@ void ksocket_config_set_device(struct ksocket_config *cfg,
 	cfg->ifindex = dev->ifindex;
 	/* The way to the receiver may be another device, but no other VRF. */
 	cfg->reply_ifindex = l3mdev_master_ifindex(dev);
+}
+
+/**
+ * ksocket_config_find_device() - bind to the device of that index
+ * @net: the namespace
+ * @cfg: the configuration
+ * @ifindex: the index
+ *
+ * Return: 0 or -ENODEV.
+ */
+int ksocket_config_find_device(struct net *net, struct ksocket_config *cfg,
+			       u32 ifindex)
+{
+	struct net_device *dev = ksocket_config_get_device(net, ifindex);
+
+	if (!dev)
+		return -ENODEV;
+
+	ksocket_config_set_device(cfg, dev);
+	dev_put(dev);
+	return 0;
 }
 
 /**
@@ -59,6 +86,43 @@ void ksocket_config_unmap(union ksocket_addr *addr)
 	addr->in.sin_family = AF_INET;
 	addr->in.sin_port = port;
 	addr->in.sin_addr.s_addr = ip;
+}
+
+/**
+ * ksocket_config_set_ipv6() - set an IPv6 address
+ * @net: the namespace of @scope
+ * @addr: where to; zeroed by the caller
+ * @ip: the address; an IPv4-mapped one becomes the IPv4 one in it
+ * @port: the port
+ * @scope: index of the device of a link-local address, 0 for any other
+ *
+ * Return: 0, -EINVAL when a link-local address has no scope, or another one has,
+ * or -ENODEV when that device is not there.
+ */
+int ksocket_config_set_ipv6(struct net *net, union ksocket_addr *addr,
+			    const struct in6_addr *ip, u16 port, u32 scope)
+{
+	bool local = (ipv6_addr_type(ip) & (IPV6_ADDR_LINKLOCAL |
+					    IPV6_ADDR_MULTICAST)) ==
+		     IPV6_ADDR_LINKLOCAL;
+	struct net_device *dev;
+
+	if (local != !!scope)
+		return -EINVAL;
+
+	addr->in6.sin6_family = AF_INET6;
+	addr->in6.sin6_port = htons(port);
+	addr->in6.sin6_addr = *ip;
+	ksocket_config_unmap(addr);
+	if (!scope)
+		return 0;
+
+	dev = ksocket_config_get_device(net, scope);
+	if (!dev)
+		return -ENODEV;
+	addr->in6.sin6_scope_id = scope;
+	dev_put(dev);
+	return 0;
 }
 
 /* It is written into files and logs, where it has to stay one word. */

@@ -92,18 +92,10 @@ static int ksocket_nl_read_name(char name[KSOCKET_NAME_LEN],
 	return 0;
 }
 
-/* Return: the device, to be put, or NULL when it is refused. */
-static struct net_device *ksocket_nl_read_device(struct genl_info *info,
-						 const struct nlattr *attr)
+/* What is not asked stays as it is. */
+static u32 ksocket_nl_u32(const struct nlattr *attr, u32 value)
 {
-	struct net_device *dev = NULL;
-
-	if (nla_get_u32(attr) <= INT_MAX)
-		dev = dev_get_by_index(genl_info_net(info), nla_get_u32(attr));
-	if (!dev)
-		NL_SET_ERR_MSG_ATTR(info->extack, attr,
-				    "no such network device here");
-	return dev;
+	return attr ? nla_get_u32(attr) : value;
 }
 
 static int ksocket_nl_read_ipv6(struct genl_info *info, struct nlattr *tb[],
@@ -111,31 +103,18 @@ static int ksocket_nl_read_ipv6(struct genl_info *info, struct nlattr *tb[],
 {
 	struct nlattr *scope = tb[KSOCKET_A_ADDRESS_SCOPE];
 	struct in6_addr ip = nla_get_in6_addr(tb[KSOCKET_A_ADDRESS_IPV6]);
-	bool local = (ipv6_addr_type(&ip) & (IPV6_ADDR_LINKLOCAL |
-					     IPV6_ADDR_MULTICAST)) ==
-		     IPV6_ADDR_LINKLOCAL;
-	struct net_device *dev;
+	int err;
 
-	if (local != !!scope) {
+	err = ksocket_config_set_ipv6(genl_info_net(info), addr, &ip, port,
+				      ksocket_nl_u32(scope, 0));
+	if (err == -EINVAL)
 		NL_SET_ERR_MSG_ATTR(info->extack,
 				    scope ? : tb[KSOCKET_A_ADDRESS_IPV6],
 				    "a link-local IPv6 address, and no other, needs a scope");
-		return -EINVAL;
-	}
-
-	addr->in6.sin6_family = AF_INET6;
-	addr->in6.sin6_port = htons(port);
-	addr->in6.sin6_addr = ip;
-	ksocket_config_unmap(addr);
-	if (!scope)
-		return 0;
-
-	dev = ksocket_nl_read_device(info, scope);
-	if (!dev)
-		return -ENODEV;
-	addr->in6.sin6_scope_id = dev->ifindex;
-	dev_put(dev);
-	return 0;
+	else if (err)
+		NL_SET_ERR_MSG_ATTR(info->extack, scope,
+				    "no such network device here");
+	return err;
 }
 
 static int ksocket_nl_read_addr(struct genl_info *info, struct nlattr *attr,
@@ -199,12 +178,6 @@ static int ksocket_nl_read_addrs(struct genl_info *info,
 	return reply ? ksocket_nl_read_addr(info, reply, &cfg->reply) : 0;
 }
 
-/* What is not asked stays as it is. */
-static u32 ksocket_nl_u32(const struct nlattr *attr, u32 value)
-{
-	return attr ? nla_get_u32(attr) : value;
-}
-
 static void ksocket_nl_read_numbers(struct nlattr *attrs[],
 				    struct ksocket_config *cfg)
 {
@@ -236,7 +209,6 @@ static int ksocket_nl_read_config(struct genl_info *info,
 				  struct ksocket_config *cfg)
 {
 	struct nlattr *ifindex = info->attrs[KSOCKET_A_SERVICE_IFINDEX];
-	struct net_device *dev;
 	int err;
 
 	ksocket_config_init(cfg);
@@ -249,12 +221,12 @@ static int ksocket_nl_read_config(struct genl_info *info,
 	if (err || !ifindex)
 		return err;
 
-	dev = ksocket_nl_read_device(info, ifindex);
-	if (!dev)
-		return -ENODEV;
-	ksocket_config_set_device(cfg, dev);
-	dev_put(dev);
-	return 0;
+	err = ksocket_config_find_device(genl_info_net(info), cfg,
+					 nla_get_u32(ifindex));
+	if (err)
+		NL_SET_ERR_MSG_ATTR(info->extack, ifindex,
+				    "no such network device here");
+	return err;
 }
 
 /* As service-new in the specification; so are the others here. */

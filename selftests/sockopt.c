@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The door of the socket options: services are made, looked at and ended by
+ * structs of include/uapi/linux/ksocket.h, and whatever else is brought to it is
+ * refused and changes nothing.
+ *
+ * Each test has a network namespace and a load of the module of its own, without
+ * a service. KSOCKET_SOAK makes the random part long.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/types.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#include "../include/uapi/linux/ksocket.h"
+#include "../include/uapi/linux/ksocket_netlink.h"
+
+#define PORT		7000
+#define PATIENCE	30	/* seconds, for slow machines */
+
+static int load(void)
+{
+	const char *file = getenv("KSOCKET_KO");
+	int fd = open(file ? file : "../ksocket.ko", O_RDONLY | O_CLOEXEC);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = syscall(SYS_finit_module, fd, "listen_port=0", 0) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static int lo_up(void)
+{
+	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	int err = ioctl(fd, SIOCSIFFLAGS, &ifr);
+
+	close(fd);
+	return err;
+}
+
+static struct ksocket_so_addr address(int family, int port)
+{
+	struct ksocket_so_addr addr = { .family = family, .port = htons(port) };
+
+	if (family == AF_INET)
+		inet_pton(AF_INET, "127.0.0.1", addr.addr);
+	else
+		inet_pton(AF_INET6, "::1", addr.addr);
+	return addr;
+}
+
+static struct ksocket_so_service service(int mode)
+{
+	struct ksocket_so_service svc = {
+		.name = "a",
+		.mode = mode,
+		.datapath = KSOCKET_DATAPATH_SOFTIRQ,
+		.listen = address(AF_INET, PORT),
+		.threads = 1,
+		.buffer_size = 65535,
+		.min_source_port = 1024,
+	};
+
+	if (mode == KSOCKET_MODE_RELAY || mode == KSOCKET_MODE_TEXT)
+		svc.reply = address(AF_INET, PORT + 1);
+	return svc;
+}
+
+FIXTURE(so)
+{
+	int fd;
+	int level;
+};
+
+FIXTURE_VARIANT(so)
+{
+	int family;
+	int level;
+};
+
+FIXTURE_VARIANT_ADD(so, ip) {
+	.family = AF_INET, .level = IPPROTO_IP,
+};
+
+FIXTURE_VARIANT_ADD(so, ipv6) {
+	.family = AF_INET6, .level = IPPROTO_IPV6,
+};
+
+FIXTURE_SETUP(so)
+{
+	if (geteuid())
+		SKIP(return, "needs root");
+	ASSERT_EQ(0, unshare(CLONE_NEWNET));
+	ASSERT_EQ(0, lo_up());
+	ASSERT_EQ(0, load());
+	self->level = variant->level;
+	self->fd = socket(variant->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(so)
+{
+	EXPECT_EQ(0, syscall(SYS_delete_module, "ksocket", O_NONBLOCK));
+}
+
+/* Return: 0 or the errno. */
+static int so_set(FIXTURE_DATA(so) * self, int option, const void *arg,
+		  size_t len)
+{
+	return setsockopt(self->fd, self->level, option, arg, len) ? errno : 0;
+}
+
+static int so_get(FIXTURE_DATA(so) * self, int option, void *arg, size_t len)
+{
+	socklen_t size = len;
+
+	if (getsockopt(self->fd, self->level, option, arg, &size))
+		return errno;
+	return size == len ? 0 : -1;
+}
+
+static int add(FIXTURE_DATA(so) * self, const struct ksocket_so_service *svc)
+{
+	return so_set(self, KSOCKET_SO_ADD, svc, sizeof(*svc));
+}
+
+static int del(FIXTURE_DATA(so) * self, const char *what)
+{
+	struct ksocket_so_name name = {};
+
+	memcpy(name.name, what, strlen(what));
+	return so_set(self, KSOCKET_SO_DEL, &name, sizeof(name));
+}
+
+static int services(FIXTURE_DATA(so) * self)
+{
+	struct ksocket_so_info info;
+
+	memset(&info, 0xff, sizeof(info));
+	if (so_get(self, KSOCKET_SO_INFO, &info, sizeof(info)) ||
+	    info.version != KSOCKET_SO_VERSION)
+		return -1;
+	return info.services;
+}
+
+/* Services that /proc/net/ksocket shows. */
+static int services_shown(void)
+{
+	FILE *file = fopen("/proc/net/ksocket", "r");
+	char line[256];
+	int n = 0;
+
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file))
+		n += !strncmp(line, "service ", 8);
+	fclose(file);
+	return n;
+}
+
+static bool echoes(int port)
+{
+	struct timeval patience = { .tv_sec = PATIENCE };
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	char answer[8] = "";
+	bool same;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	same = !connect(fd, (void *)&in, sizeof(in)) &&
+	       send(fd, "hello", 5, 0) == 5 &&
+	       recv(fd, answer, sizeof(answer), 0) == 5 &&
+	       !strcmp(answer, "hello");
+	close(fd);
+	return same;
+}
+
+/* What is asked is what runs, and what is told, every byte of it. */
+TEST_F(so, round_trip)
+{
+	struct ksocket_so_service svc = service(KSOCKET_MODE_ECHO), got;
+	static const struct ksocket_so_stats none;
+	struct ksocket_so_stats stats;
+
+	ASSERT_EQ(0, services(self));
+	ASSERT_EQ(0, add(self, &svc));
+	EXPECT_EQ(1, services(self));
+	EXPECT_EQ(1, services_shown());
+	EXPECT_TRUE(echoes(PORT));
+
+	memset(&got, 0xff, sizeof(got));
+	memcpy(got.name, svc.name, sizeof(got.name));
+	ASSERT_EQ(0, so_get(self, KSOCKET_SO_SERVICE, &got, sizeof(got)));
+	EXPECT_EQ(0, memcmp(&got, &svc, sizeof(svc)));
+
+	memset(&stats, 0xff, sizeof(stats));
+	memcpy(stats.name, svc.name, sizeof(stats.name));
+	ASSERT_EQ(0, so_get(self, KSOCKET_SO_STATS, &stats, sizeof(stats)));
+	EXPECT_EQ(1, stats.rx_packets);
+	EXPECT_EQ(5, stats.rx_bytes);
+	EXPECT_EQ(1, stats.tx_packets);
+	EXPECT_EQ(0, stats.unreachable);
+	EXPECT_EQ(17, stats.n_drops);
+	/* Nothing of the kernel's memory behind what there is. */
+	stats.rx_packets = 0;
+	stats.rx_bytes = 0;
+	stats.tx_packets = 0;
+	stats.tx_bytes = 0;
+	stats.wakeups = 0;
+	stats.n_drops = 0;
+	memset(stats.name, 0, sizeof(stats.name));
+	EXPECT_EQ(0, memcmp(&stats, &none, sizeof(stats)));
+
+	EXPECT_EQ(EEXIST, add(self, &svc));
+	EXPECT_EQ(0, del(self, "a"));
+	EXPECT_EQ(ENOENT, del(self, "a"));
+	EXPECT_EQ(0, services(self));
+}
+
+/* With every member another value than the usual one. */
+TEST_F(so, every_member)
+{
+	struct ksocket_so_service svc = service(KSOCKET_MODE_TEXT), got = {};
+
+	memcpy(svc.name, "fifteen.letters", 16);
+	memcpy(got.name, svc.name, 16);
+	svc.datapath = KSOCKET_DATAPATH_COPY;
+	svc.listen = address(AF_INET6, PORT);
+	svc.reply = address(AF_INET6, PORT + 1);
+	svc.ifindex = 1;
+	svc.buffer_size = 1;
+	svc.rcvbuf = 4096;
+	svc.sndbuf = KSOCKET_SOCKBUF_MAX;
+	svc.min_source_port = 0xffff;
+	svc.gro = 1;
+	svc.text_len = KSOCKET_SO_TEXT_LEN;
+	memset(svc.text, 0xa5, sizeof(svc.text));
+	ASSERT_EQ(0, add(self, &svc));
+	ASSERT_EQ(0, so_get(self, KSOCKET_SO_SERVICE, &got, sizeof(got)));
+	EXPECT_EQ(0, memcmp(&got, &svc, sizeof(svc)));
+	EXPECT_EQ(0, del(self, "fifteen.letters"));
+}
+
+#define BAD(errno, change) do { \
+	struct ksocket_so_service svc = service(KSOCKET_MODE_RELAY); \
+	change; \
+	EXPECT_EQ(errno, add(self, &svc)) { \
+		TH_LOG("%s", #change); \
+	} \
+	bad++; \
+} while (0)
+
+TEST_F(so, refusals)
+{
+	int bad = 0;
+
+	BAD(EINVAL, svc.name[0] = 0);
+	BAD(EINVAL, memset(svc.name, 'x', sizeof(svc.name)));
+	BAD(EINVAL, svc.name[5] = 'x');
+	BAD(EINVAL, svc.name[1] = ' ');
+	BAD(EINVAL, svc.name[1] = '/');
+	BAD(ERANGE, svc.mode = 4);
+	BAD(ERANGE, svc.mode = ~0u);
+	BAD(ERANGE, svc.datapath = 3);
+	BAD(ERANGE, svc.gro = 2);
+	BAD(ERANGE, svc.threads = 0);
+	BAD(ERANGE, svc.threads = 100000);
+	BAD(ERANGE, svc.buffer_size = 0);
+	BAD(ERANGE, svc.buffer_size = 65536);
+	BAD(ERANGE, svc.rcvbuf = 2047);
+	BAD(ERANGE, svc.rcvbuf = KSOCKET_SOCKBUF_MAX + 1);
+	BAD(ERANGE, svc.sndbuf = 1);
+	BAD(ERANGE, svc.sndbuf = ~0u);
+	BAD(ERANGE, svc.text_len = 1025);
+	BAD(EINVAL, svc.reserved = 1);
+	BAD(EAFNOSUPPORT, svc.listen.family = 0);
+	BAD(EAFNOSUPPORT, svc.listen.family = AF_UNIX);
+	BAD(EINVAL, svc.listen.port = 0);
+	BAD(EINVAL, svc.listen.scope = 1);
+	BAD(EINVAL, svc.listen.addr[4] = 1);
+	BAD(EINVAL, svc.listen.addr[15] = 1);
+	BAD(EINVAL, svc.listen.addr[0] = 224);
+	BAD(EADDRNOTAVAIL, svc.listen.addr[0] = 10);
+	BAD(EINVAL, (svc.listen.family = AF_INET6,
+		     inet_pton(AF_INET6, "fe80::1", svc.listen.addr)));
+	BAD(EINVAL, (svc.listen = address(AF_INET6, PORT), svc.listen.scope = 1));
+	BAD(ENODEV, (svc.listen.family = AF_INET6, svc.listen.scope = 99,
+		     inet_pton(AF_INET6, "fe80::1", svc.listen.addr)));
+	BAD(EAFNOSUPPORT, svc.reply.family = 0);
+	BAD(EINVAL, svc.reply.port = 0);
+	BAD(EINVAL, memset(svc.reply.addr, 0, 4));
+	BAD(ELOOP, svc.reply = svc.listen);
+	BAD(EINVAL, svc.mode = KSOCKET_MODE_ECHO);
+	BAD(ENODEV, svc.ifindex = 99);
+	BAD(ENODEV, svc.ifindex = ~0u);
+	TH_LOG("%d bad requests", bad);
+	EXPECT_EQ(0, services(self));
+}
+
+/* Options, lengths and pointers. */
+TEST_F(so, lengths)
+{
+	static const size_t set[] = { sizeof(struct ksocket_so_service),
+				      sizeof(struct ksocket_so_name) };
+	static const size_t get[] = { sizeof(struct ksocket_so_info),
+				      sizeof(struct ksocket_so_service),
+				      sizeof(struct ksocket_so_stats) };
+	__u8 *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t i;
+
+	ASSERT_NE(MAP_FAILED, page);
+	ASSERT_EQ(0, mprotect(page + 4096, 4096, PROT_NONE));
+	page[4096 - sizeof(struct ksocket_so_name)] = 'x';
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(EINVAL, so_set(self, KSOCKET_SO_BASE + i, page, 0));
+		EXPECT_EQ(EINVAL, so_set(self, KSOCKET_SO_BASE + i, page, set[i] - 1));
+		EXPECT_EQ(EINVAL, so_set(self, KSOCKET_SO_BASE + i, page, set[i] + 1));
+		EXPECT_EQ(EINVAL, so_set(self, KSOCKET_SO_BASE + i, page, 0x7fffffff));
+		EXPECT_EQ(EFAULT, so_set(self, KSOCKET_SO_BASE + i, page + 4097, set[i]));
+		EXPECT_EQ(EFAULT, so_set(self, KSOCKET_SO_BASE + i,
+					 page + 4097 - set[i], set[i]));
+	}
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(EINVAL, so_get(self, KSOCKET_SO_BASE + i, page, 0));
+		EXPECT_EQ(EINVAL, so_get(self, KSOCKET_SO_BASE + i, page, get[i] - 1));
+		EXPECT_EQ(EINVAL, so_get(self, KSOCKET_SO_BASE + i, page, get[i] + 1));
+		EXPECT_EQ(EINVAL, so_get(self, KSOCKET_SO_BASE + i, page, (size_t)-1));
+		EXPECT_EQ(EFAULT, so_get(self, KSOCKET_SO_BASE + i, page + 4097, get[i]));
+	}
+	EXPECT_EQ(ENOPROTOOPT, so_set(self, KSOCKET_SO_SET_END, page, 16));
+	EXPECT_EQ(ENOPROTOOPT, so_get(self, KSOCKET_SO_GET_END, page, 16));
+	EXPECT_EQ(ENOPROTOOPT, so_set(self, KSOCKET_SO_BASE - 1, page, 16));
+	EXPECT_EQ(ENOPROTOOPT, so_get(self, KSOCKET_SO_BASE - 1, page, 16));
+
+	/* The name is read, and there is nobody of that name. */
+	memset(page, 0, 4096);
+	EXPECT_EQ(ENOENT, so_get(self, KSOCKET_SO_SERVICE, page, get[1]));
+	memset(page, 'x', 4096);
+	EXPECT_EQ(EINVAL, so_get(self, KSOCKET_SO_STATS, page, get[2]));
+}
+
+/* The capability comes first, and it is the one over this network namespace. */
+TEST_F(so, capability)
+{
+	struct ksocket_so_service svc = service(KSOCKET_MODE_ECHO);
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, add(self, &svc));
+	pid = fork();
+	if (!pid) {
+		if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+			_exit(1);
+		if (add(self, &svc) != EPERM || del(self, "a") != EPERM ||
+		    so_set(self, KSOCKET_SO_DEL, NULL, 0) != EPERM ||
+		    so_get(self, KSOCKET_SO_INFO, NULL, 0) != EPERM)
+			_exit(2);
+		/* Not somebody's who is root in a user namespace of his own, */
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
+			_exit(3);
+		if (services(self) != -1 || del(self, "a") != EPERM)
+			_exit(4);
+		/* but there he may. */
+		self->fd = socket(AF_INET, SOCK_DGRAM, 0);
+		self->level = IPPROTO_IP;
+		if (lo_up() || services(self) || del(self, "a") != ENOENT)
+			_exit(5);
+		if (add(self, &svc) || !echoes(PORT) || services(self) != 1)
+			_exit(6);
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status) {
+		TH_LOG("somebody else: exit %d", WEXITSTATUS(status));
+	}
+	EXPECT_EQ(1, services(self));
+	EXPECT_TRUE(echoes(PORT));
+	EXPECT_EQ(0, del(self, "a"));
+	/* The one of the other namespace ends with it, some time. */
+	for (int i = 0; i < PATIENCE * 100; i++) {
+		if (!syscall(SYS_delete_module, "ksocket", O_NONBLOCK))
+			break;
+		usleep(10000);
+	}
+	ASSERT_EQ(0, load());
+}
+
+static __u32 next(void)
+{
+	static __u32 x = 2463534242;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	return x;
+}
+
+/* What was right, and then something in it is not. */
+static void mutate(void *data, size_t len)
+{
+	static const __u32 wild[] = { 0, 1, 2, 0x7f, 0xff, 0xffff, 0x7fffffff,
+				      0x80000000, 0xffffffff };
+	__u8 *bytes = data;
+	int n = next() % 4;
+
+	while (n--) {
+		size_t at = next() % (next() % 2 ? len : 112);
+
+		if (next() % 2 || at > len - 4)
+			bytes[at % len] = next();
+		else
+			memcpy(bytes + (at & ~3), &wild[next() % 9], 4);
+	}
+}
+
+TEST_F_TIMEOUT(so, random, 3000)
+{
+	int rounds = getenv("KSOCKET_SOAK") ? 100000 : 2000;
+	int i, done = 0, option;
+
+	for (i = 0; i < rounds; i++) {
+		struct ksocket_so_service svc = service(next() % 4);
+		union {
+			struct ksocket_so_service svc;
+			struct ksocket_so_stats stats;
+			struct ksocket_so_name name;
+		} got = {};
+		size_t len = sizeof(svc);
+
+		svc.name[0] = 'a' + next() % 4;
+		svc.listen.port = htons(PORT + next() % 8);
+		mutate(&svc, sizeof(svc));
+		if (next() % 8 == 0)
+			len = next() % (sizeof(svc) + 8);
+		if (next() % 2) {
+			option = next() % 4 ? KSOCKET_SO_ADD : next() % 3 + KSOCKET_SO_BASE;
+			done += !so_set(self, option, &svc, len < sizeof(svc) ? len : sizeof(svc));
+			continue;
+		}
+		memcpy(&got, &svc, sizeof(svc.name));
+		option = KSOCKET_SO_BASE + next() % 4;
+		done += !so_get(self, option, &got, len == sizeof(svc) && option ==
+				KSOCKET_SO_STATS ? sizeof(got.stats) : len);
+		got.name.name[0] = 'a' + next() % 4;
+		memset(got.name.name + 1, 0, 15);
+		done += !so_set(self, KSOCKET_SO_DEL, &got.name, sizeof(got.name));
+	}
+	TH_LOG("%d calls, %d of them done", rounds, done);
+	EXPECT_LT(rounds / 100, done);
+	EXPECT_EQ(services(self), services_shown());
+}
+
+TEST_HARNESS_MAIN
