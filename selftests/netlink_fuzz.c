@@ -227,7 +227,7 @@ static void mutate(struct message *msg)
 		memcpy((void *)attr + NLA_HDRLEN, &wild[next() % 8], 4);
 		break;
 	case 6:
-		msg->attrs[next() % (msg->nl.nlmsg_len - NLMSG_HDRLEN)] = next();
+		msg->attrs[next() % (msg->nl.nlmsg_len - NLMSG_HDRLEN + 1)] = next();
 		break;
 	case 7:
 		msg->nl.nlmsg_len = NLMSG_HDRLEN + next() %

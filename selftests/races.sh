@@ -80,6 +80,9 @@ cpu_hotplug() {
 	load mode=echo "listen_port=$PORT" threads=2
 	"$KSOCKET_TESTS/udp_flood" -c $count -p 8 -w 8 -a 127.0.0.1 $PORT &
 	pid=$!
+	# Some of it there for certain, whatever the scheduler does with the rest.
+	taskset -c 1 "$KSOCKET_TESTS/udp_flood" -c 100 -w 8 -a 127.0.0.1 $PORT
+	count=$((count + 100))
 	while kill -0 $pid 2>/dev/null; do
 		echo 0 >$cpu
 		sleep 0.2

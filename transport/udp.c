@@ -36,7 +36,8 @@ static void ksocket_udp_set_sndbuf(struct sock *sk, unsigned int size)
 
 /*
  * Nobody ever waits for room in a send buffer: without the flag each packet that
- * has left would look for somebody to wake. And whatever net.core.busy_read
+ * has left would look for somebody to wake, and in mode echo find the thread,
+ * which waits for input at the same socket. And whatever net.core.busy_read
  * says, nobody polls, least of all in a softirq.
  */
 static void ksocket_udp_set_no_wait(struct sock *sk)
@@ -314,23 +315,10 @@ static int ksocket_udp_open(struct ksocket_worker *worker,
 	return err;
 }
 
-/*
- * In mode echo the listen socket also sends, and the stack announces freed
- * send buffer on the same wait queue. Only input is worth a wake-up.
- */
-static int ksocket_udp_wake(wait_queue_entry_t *entry, unsigned int mode,
-			    int sync, void *key)
-{
-	if (key && !(key_to_poll(key) & (EPOLLIN | EPOLLERR)))
-		return 0;
-
-	return autoremove_wake_function(entry, mode, sync, key);
-}
-
 static void ksocket_udp_wait(struct ksocket_worker *worker)
 {
 	struct sock *sk = worker->listen->sk;
-	DEFINE_WAIT_FUNC(wait, ksocket_udp_wake);
+	DEFINE_WAIT(wait);
 
 	/*
 	 * The thread looks for datagrams as well where softirqs answer: one of
