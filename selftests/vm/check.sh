@@ -105,7 +105,7 @@ OWN_PARAMS="datapath.sh params.sh noipv6.sh docs.sh"
 SHORT_TURN="echo.sh relay.sh udp_sizes source_addr.sh dead_receiver.sh"
 
 # By their time on the debug kernel, four to eight minutes.
-LONG_PROGRAMS="datapath.sh guard.sh netns_exit.sh fault_injection.sh params.sh demux.sh"
+LONG_PROGRAMS="datapath.sh netlink.sh guard.sh netns_exit.sh fault_injection.sh params.sh demux.sh"
 
 # datapaths_on KERNEL - "default" is the module's own; several words for several
 # turns.
