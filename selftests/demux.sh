@@ -60,7 +60,9 @@ fewer_lookups() {
 		in_ns b sysctl -qw net.ipv4.udp_early_demux=1
 		all=$((all + 3 * COUNT))
 		echo "IPv$family: $with look-ups for $COUNT datagrams, $without with udp_early_demux=0"
-		assert_ge "without" "$without" $((with + COUNT * 9 / 10))
+		# A route that changes meanwhile is found out, and the next sample
+		# is at most 61 datagrams away.
+		assert_ge "without" "$without" $((with + COUNT * 9 / 10 - 61))
 	done
 	unload_in b
 }
