@@ -5,9 +5,11 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 VM := selftests/vm
 MODULE_DIR ?= updates
+PREFIX ?= /usr/local
 
 # Kbuild comes back to this folder with KERNELRELEASE set and reads Kbuild.
 .PHONY: modules modules_install install uninstall clean help
+.PHONY: tools tools-install tools-uninstall
 .PHONY: demo check check-kcsan soak static mutants bench bench-host fetch
 
 modules: headers
@@ -28,7 +30,24 @@ uninstall: headers
 	rm -f "$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/$(MODULE_DIR)"/ksocket.ko*
 	$(DEPMOD)
 
+tools:
+	$(MAKE) -C tools/ksocketctl
+
+tools-install: tools
+	install -D tools/ksocketctl/ksocketctl "$(DESTDIR)$(PREFIX)/sbin/ksocketctl"
+	install -Dm 644 tools/ksocketctl/completion.bash \
+		"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ksocketctl"
+	install -Dm 644 Documentation/ksocketctl.8 "$(DESTDIR)$(PREFIX)/share/man/man8/ksocketctl.8"
+	install -Dm 644 Documentation/ksocket.4 "$(DESTDIR)$(PREFIX)/share/man/man4/ksocket.4"
+
+tools-uninstall:
+	rm -f "$(DESTDIR)$(PREFIX)/sbin/ksocketctl" \
+		"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ksocketctl" \
+		"$(DESTDIR)$(PREFIX)/share/man/man8/ksocketctl.8" \
+		"$(DESTDIR)$(PREFIX)/share/man/man4/ksocket.4"
+
 clean:
+	@$(MAKE) -s -C tools/ksocketctl clean
 	@if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; \
 	else find . -name .cache -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' \
 		-o -name '*.mod.c' -o -name '.*.cmd' \) -type f -exec rm -f {} +; fi
@@ -76,6 +95,8 @@ help:
 	@echo '  modules_install  copy it below /lib/modules'
 	@echo '  install          modules_install and depmod, so that modprobe finds it'
 	@echo '  uninstall        the reverse of install'
+	@echo '  tools            build the command ksocketctl'
+	@echo '  tools-install    install it with its manuals; tools-uninstall is the reverse'
 	@echo '  clean            remove what was built'
 	@echo '  demo             see it work in a throw-away VM'
 	@echo '  check            all tests: selftests on five kernels, static checks, controls'
@@ -92,6 +113,7 @@ help:
 	@echo '  W=1, C=2         more compiler warnings; sparse (as in the kernel)'
 	@echo '  INSTALL_MOD_PATH=DIR  root to install below (as in the kernel)'
 	@echo '  MODULE_DIR=DIR   where below /lib/modules/VERSION to install ($(MODULE_DIR))'
+	@echo '  PREFIX=DIR       where to install the tools ($(PREFIX)); DESTDIR as usual'
 	@echo '  KERNEL=NAME      kernel of demo and bench (6.1)'
 	@echo '  BASELINE=FILE    of bench: an earlier bench.json to compare with'
 	@echo '  KERNELS="..."    of check, soak, static, mutants: 5.10 6.1 6.12 7.2 debug'

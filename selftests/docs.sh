@@ -31,4 +31,5 @@ if ynl=$(find_ynl); then
 	chmod +x "$bin/ynl"
 	PATH=$PATH:$bin
 fi
+PATH=$PATH:$KSOCKET_TESTS
 python3 "$KSOCKET_TESTS/docs.py" "${files[@]}"

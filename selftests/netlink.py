@@ -268,15 +268,27 @@ def threads_apart():
     ynl.do("service-del", {"name": "a"})
 
 
+def free_kb():
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return int(next(line for line in file if line.startswith("MemFree:")).split()[1])
+
+
 def many():
     ynl = family()
     count = 100 if os.environ.get("KSOCKET_DEBUG_KERNEL") else 300
+    if os.environ.get("KSOCKET_SOAK"):
+        count = 1000
     all_names = [f"s{i}" for i in range(count)]
+    free, start = free_kb(), time.monotonic()
     for i, name in enumerate(all_names):
         ynl.do("service-new", dict(ECHO, name=name, listen={"ipv4": "127.0.0.1",
                                                             "port": 7000 + i}))
+    took = time.monotonic() - start
+    print(f"a service: {(free - free_kb()) / count:.0f} kB, {1000 * took / count:.1f} ms to start")
+    start = time.monotonic()
     assert names(ynl) == all_names
-    for i in range(0, count, 7):
+    print(f"a dump: {1000 * (time.monotonic() - start):.0f} ms")
+    for i in range(0, count, 1 if count == 1000 else 7):
         assert asked(7000 + i, b"%d" % i) == b"%d" % i
 
     # What is there all the time is in every dump, once.
@@ -298,8 +310,10 @@ def many():
     finally:
         end.set()
         other.join()
+    start = time.monotonic()
     for name in all_names:
         ynl.do("service-del", {"name": name})
+    print(f"a service: {1000 * (time.monotonic() - start) / count:.1f} ms to stop")
     assert names(ynl) == []
     print(f"{count} services")
 
@@ -533,12 +547,16 @@ def dialogue():
     refused(ynl, "send", {"name": "a", "payload": bytes(65508)}, errno.EMSGSIZE,
             "the stack would not send it")
     receiver.close()
-    answer = ynl.do("send", {"name": "a", "payload": b"anybody there?"})
+    # Where the processor is slow, the refusal may come after the answer.
+    for tries in range(1, 100):
+        answer = ynl.do("send", {"name": "a", "payload": b"anybody there?"})
+        if answer:
+            break
     assert answer == {"unreachable": True}, answer
     _, msg = listener.wait("receiver-unreachable", 30)
     assert msg["name"] == "a", msg
     stats = ynl.do("service-get", {"name": "a"})["stats"]
-    assert (stats["user-sends"], stats["rx-packets"], stats["tx-packets"]) == (4, 0, 0), stats
+    assert (stats["user-sends"], stats["rx-packets"], stats["tx-packets"]) == (3 + tries, 0, 0), stats
     ynl.do("service-del", {"name": "a"})
     ynl.do("service-new", ECHO)
     refused(ynl, "send", {"name": "a", "payload": b"x"}, errno.EOPNOTSUPP,

@@ -68,8 +68,8 @@ static inline int lo_up(void)
 	return err;
 }
 
-static inline struct nlattr *put(struct message *msg, int type, const void *data,
-			  size_t len)
+static inline struct nlattr *put(struct message *msg, int type,
+				 const void *data, size_t len)
 {
 	struct nlattr *attr = (void *)msg + NLMSG_ALIGN(msg->nl.nlmsg_len);
 

@@ -26,7 +26,7 @@ COCCI="free/kfree free/ifnullfree null/deref_null null/eno null/kmerr
 
 counts=${1:-}
 KERNELS=${KERNELS:-$STOCK_KERNELS}
-CHECKS=${CHECKS:-build sparse checkpatch shellcheck kernel-doc spdx versions coccinelle rst drop-reasons netlink docs packaging}
+CHECKS=${CHECKS:-build sparse checkpatch shellcheck kernel-doc spdx versions coccinelle rst manuals drop-reasons netlink docs packaging}
 passed=0 failed=0
 "$VM_DIR/deps.sh" vm static
 linux=$("$VM_DIR/source.sh")
@@ -313,6 +313,20 @@ static_rst() {
 	printf 'A long title\n=====\n\ntext\n' | bad a.rst
 	planted "rst documents" check_rst "$work/bad"
 	check "rst documents parse" check_rst "$REPO"
+}
+
+check_manuals() {
+	local list=()
+	mapfile -t list < <(files "$1" '*.[1-8]')
+	[ "${#list[@]}" -gt 0 ] || return 0
+	(cd "$1" && groff -man -ww -Tutf8 -z "${list[@]}" 2>&1 | grep . && return 1 || return 0)
+}
+
+static_manuals() {
+	violation="macro .*not defined"
+	printf '.\\" SPDX-License-Identifier: GPL-2.0\n.TH A 8\n.NONSENSE\n' | bad a.8
+	planted "manuals" check_manuals "$work/bad"
+	check "manuals are formatted without a warning" check_manuals "$REPO"
 }
 
 # --- documentation that is made from the source, or leads to commands -------------

@@ -42,6 +42,17 @@ expect [ "$(grep -c ksocket "$work/root/lib/modules/$release/modules.dep")" = 0 
 run make KDIR="$headers" clean
 expect [ ! -e ksocket.ko ]
 
+run make tools-install DESTDIR="$work/root" PREFIX=/usr
+for file in sbin/ksocketctl share/bash-completion/completions/ksocketctl \
+	share/man/man8/ksocketctl.8 share/man/man4/ksocket.4; do
+	expect [ -s "$work/root/usr/$file" ]
+done
+run "$work/root/usr/sbin/ksocketctl" help
+run make tools-uninstall DESTDIR="$work/root" PREFIX=/usr
+expect [ -z "$(find "$work/root/usr" -type f)" ]
+run make KDIR="$headers" clean
+expect [ ! -e tools/ksocketctl/ksocketctl ]
+
 # No headers: one line that says what is missing, no more.
 ! make KDIR="$work/none" >"$work/log" 2>&1 || die "builds without headers"
 expect grep -q '^error: no kernel headers' "$work/log"

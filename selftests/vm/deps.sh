@@ -26,6 +26,8 @@ needs() {
 		/usr/include/stdio.h libc6-dev
 		/usr/include/linux/udp.h linux-libc-dev
 		libelf.so.1 libelf1
+		/usr/include/libmnl/libmnl.h libmnl-dev
+		/usr/include/jansson.h libjansson-dev
 		/usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 	LIST
 	debug) cat <<-LIST ;;
@@ -45,6 +47,7 @@ needs() {
 		/usr/lib/python3/dist-packages/jsonschema python3-jsonschema
 		git git
 		rst2html python3-docutils
+		groff groff-base
 		dkms dkms
 	LIST
 	python) echo python3 python3 ;;

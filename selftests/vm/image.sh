@@ -13,6 +13,7 @@ set -eu -o pipefail
 PACKAGES="bash dash coreutils sed grep mawk findutils diffutils util-linux procps
 	kmod mount hostname iproute2 iputils-ping nftables ethtool socat netcat-openbsd tcpdump
 	bpftool trace-cmd python3-minimal libpython3.11-minimal libpython3.11-stdlib python3-yaml libyaml-0-2
+	libmnl0 libjansson4
 	libc-bin netbase"
 TRACE_PACKAGES="bpftrace"
 BENCH_PACKAGES="ipvsadm"

@@ -1,0 +1,423 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# ksocketctl.sh - the command for people: what it asks for happens, what it shows
+# is so, and what is wrong is said in one line.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+CTL=$KSOCKET_TESTS/ksocketctl
+for TOOLS in "$KSOCKET_TESTS" "$KSOCKET_TESTS/../tools/ksocketctl"; do
+	[ ! -r "$TOOLS/completion.bash" ] || break
+done
+for MANUALS in "$KSOCKET_TESTS/Documentation" "$KSOCKET_TESTS/../Documentation"; do
+	[ ! -d "$MANUALS" ] || break
+done
+
+ctl() {
+	"$CTL" "$@"
+}
+
+# begin: a module without services; every test is for nothing without the command
+begin() {
+	[ -x "$CTL" ] || skip "no ksocketctl was built: libmnl-dev or libjansson-dev is missing"
+	load listen_port=0
+}
+
+# is_json EXPRESSION: what comes in is JSON, and the expression of it is true
+is_json() {
+	python3 -c 'import json, sys
+got = json.load(sys.stdin)
+assert eval("(" + sys.argv[1] + ")"), (sys.argv[1], got)' "$1"
+}
+
+# says STATUS TEXT WORD...: it ends with that status, and that text in one line,
+# after which comes a hint where the words are at fault
+says() {
+	local status=$1 text=$2 said rc=0 lines=1
+	shift 2
+	said=$(ctl "$@" 2>&1) || rc=$?
+	[ "$rc" = "$status" ] || fail "ksocketctl $*: status $rc, wanted $status: $said"
+	[[ "$said" == "ksocketctl: "*"$text"* ]] || fail "ksocketctl $*: '$said', wanted '$text'"
+	[ "$status" != 1 ] || lines=2
+	assert_eq "lines of '$said'" "$(wc -l <<<"$said")" $lines
+	REFUSED=$((${REFUSED:-0} + 1))
+}
+
+REST="threads 1 buffer 65535 rcvbuf 0 sndbuf 0 min-source-port 1024 datapath softirq gro off"
+
+add_del() {
+	local words
+	begin
+	assert_eq "an empty list" "$(ctl list)" ""
+	ctl add seven listen 127.0.0.1:7000 echo
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST"
+	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello)" hello
+	ctl replace seven listen 127.0.0.1:7000 discard threads 1
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 discard $REST"
+	ctl del seven
+	assert_eq list "$(ctl list)" ""
+
+	# What is shown is what "add" takes.
+	ctl add all listen '[::1]:7000' text "it's a \$text" to '[::1]:7001' dev lo threads 1 \
+		buffer 1500 rcvbuf 65536 sndbuf 131072 min-source-port 5 datapath copy gro on
+	words=$(ctl list)
+	assert_eq list "$words" "all listen [::1]:7000 text 'it'\\''s a \$text' to [::1]:7001 dev lo threads 1 buffer 1500 rcvbuf 65536 sndbuf 131072 min-source-port 5 datapath copy gro on"
+	ctl del all
+	eval "ctl add ${words//[/\\[}"
+	assert_eq "list, from the list" "$(ctl list)" "$words"
+	ctl -json list | is_json "got[0]['text'] == \"it's a \$text\" and got[0]['gro'] is True
+		and got[0]['listen'] == {'address': '::1', 'port': 7000}" || fail "no such JSON"
+	ctl del all
+	unload
+	nothing_left 7000
+}
+
+link_local() {
+	local address
+	begin
+	ip link add dummy0 type dummy
+	ip -6 addr add fe80::7/64 dev dummy0 nodad
+	ip link set dummy0 up
+	address='[fe80::7%dummy0]:7000'
+	ctl add a listen "$address" echo
+	assert_eq list "$(ctl list)" "a listen $address echo $REST"
+	ctl del a
+	ip link del dummy0
+	unload
+}
+
+# What the words are is no matter of the kernel's.
+no_matter_of_the_kernel() {
+	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || skip "nothing that the debug kernel could find"
+}
+
+misunderstood() {
+	no_matter_of_the_kernel
+	begin
+	ctl add seven listen 127.0.0.1:7000 echo
+	says 1 "unknown command 'halt'" halt
+	says 1 "the name of a service is missing" add
+	says 1 "listen ADDRESS:PORT is missing" add x echo
+	says 1 "one of relay, echo, discard, text is missing" add x listen 127.0.0.1:1
+	says 1 "the address to listen on is missing" add x listen
+	says 1 "need an address and a port" add x listen localhost:7000 echo
+	says 1 "need an address and a port" add x listen 127.0.0.1 echo
+	says 1 "need an address and a port" add x listen 127.0.0.1: echo
+	says 1 "need an address and a port" add x listen ::1:7000 echo
+	says 1 "need an address and a port" add x listen '[::1]7000' echo
+	says 1 "need an address and a port" add x listen '[::g]:7000' echo
+	says 1 "need an address and a port" add x listen '[:1' echo
+	says 1 "need an address and a port" add x listen '[' echo
+	says 1 "need an address and a port" add x listen "$(printf '%0200d' 1):1" echo
+	says 1 "need a number from 0 to 65535" add x listen 127.0.0.1:65536 echo
+	says 1 "need a number from 0 to 65535" add x listen 127.0.0.1:-1 echo
+	says 1 "no such network device here" add x listen '[fe80::1%nowhere]:7000' echo
+	says 1 "no such network device here" add x listen 127.0.0.1:1 echo dev nowhere
+	says 1 "a service has one mode" add x listen 127.0.0.1:1 echo discard
+	says 1 "echo is there twice" add x listen 127.0.0.1:1 echo echo
+	says 1 "threads is there twice" add x listen 127.0.0.1:1 echo threads 1 threads 1
+	says 1 "unknown word 'loud'" add x listen 127.0.0.1:1 echo loud
+	says 1 "need a number from 0 to 4294967295" add x listen 127.0.0.1:1 echo threads 1x
+	says 1 "need a number from 0 to 4294967295" add x listen 127.0.0.1:1 echo rcvbuf ''
+	says 1 "need copy, zerocopy or softirq" add x listen 127.0.0.1:1 echo datapath fast
+	says 1 "need on or off" add x listen 127.0.0.1:1 echo gro yes
+	says 1 "to and the receiver are missing" add x listen 127.0.0.1:1 text hi 127.0.0.1:2
+	says 1 "the receiver of relay is missing" add x listen 127.0.0.1:1 relay
+	says 1 "unexpected word 'now'" del seven now
+	says 1 "nothing to change" set seven
+	says 1 "does not change while a service runs" set seven threads 2
+	says 1 "need a number above 0" top interval 0
+	says 1 "need always, auto or never" --color=sometimes list
+	says 1 "a format of its own" -json stats --prometheus
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST"
+	echo "$REFUSED commands"
+	unload
+}
+
+refused() {
+	begin
+	ctl add seven listen 127.0.0.1:7000 echo
+	says 2 "service seven: a service of this name exists" add seven listen 127.0.0.1:7001 echo
+	says 2 "service a/b: not a name" add a/b listen 127.0.0.1:7001 echo
+	says 2 "service nobody: no service of this name here" del nobody
+	says 2 "service nobody: no service of this name here" show nobody
+	says 2 "service nobody: no service of this name here" stats nobody
+	says 2 "service nobody: no service of this name here" reset nobody
+	says 2 "listen 127.0.0.1:7000: listen address in use, need a free port (Address already in use)" \
+		add x listen 127.0.0.1:7000 echo
+	says 2 "listen 127.0.0.1:0: " add x listen 127.0.0.1:0 echo
+	says 2 "listen 224.0.0.1:7001: a multicast group" add x listen 224.0.0.1:7001 echo
+	says 2 "listen 192.0.2.99:7001: not an address of this host" add x listen 192.0.2.99:7001 echo
+	says 2 "needs a scope" add x listen '[fe80::1]:7001' echo
+	says 2 "needs a scope" add x listen '[::1%lo]:7001' echo
+	says 2 "relay 127.0.0.1:7001: the receiver is the service itself" \
+		add x listen 127.0.0.1:7001 relay 127.0.0.1:7001
+	says 2 "relay 203.0.113.1:1: cannot reach the receiver (Network is unreachable)" \
+		add x listen 127.0.0.1:7001 relay 203.0.113.1:1
+	says 2 "threads 100000: more threads than processors" \
+		add x listen 127.0.0.1:7001 echo threads 100000
+	says 2 "rcvbuf 1: " add x listen 127.0.0.1:7001 echo rcvbuf 1
+	says 2 "sndbuf 1: out of range, allowed 2048 to" set seven sndbuf 1
+	says 2 "this service has no receiver" send seven hello
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST"
+	echo "$REFUSED refusals"
+	unload
+}
+
+# Without the capability, without the module, without room for what is printed.
+without() {
+	local said rc=0
+	begin
+	said=$(setpriv --reuid 65534 --clear-groups "$CTL" list 2>&1) || rc=$?
+	assert_eq "status: $said" $rc 2
+	[[ "$said" == *CAP_NET_ADMIN* ]] || fail "unprivileged: $said"
+	rc=0
+	ctl help >/dev/full 2>"$TMP/said" || rc=$?
+	assert_eq "status with a full disk" $rc 1
+	grep -q "cannot write" "$TMP/said" || fail "a full disk: $(cat "$TMP/said")"
+	unload
+	says 2 "is not loaded, try modprobe ksocket" list
+}
+
+counters_shown() {
+	begin
+	ctl add seven listen 127.0.0.1:7000 echo
+	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello)" hello
+	tell UDP4:127.0.0.1:7000,sourceport=7 hello
+	wait_for 20 counter_is rx_packets 2
+	ctl stats seven >"$TMP/stats"
+	grep -qx '    rx_packets 2' "$TMP/stats" || fail "no rx_packets: $(cat "$TMP/stats")"
+	grep -qx '    drop_src_port_low 1' "$TMP/stats" || fail "no drop: $(cat "$TMP/stats")"
+	grep -qx '    thread 0' "$TMP/stats" || fail "no thread: $(cat "$TMP/stats")"
+	# Each line of /proc/net/ksocket that is a counter, with the same value.
+	awk '$1 ~ /^(rx|tx)_|^discarded|_errors$|^wakeups|^fallbacks|^user_sends|^reply_ignored/ {
+		print "    " $1 " " $2 }' /proc/net/ksocket | sort >"$TMP/proc"
+	sed '/^    thread/,$d; /drop_/d' "$TMP/stats" | grep '^    ' | sort >"$TMP/ctl"
+	diff "$TMP/proc" "$TMP/ctl"
+	ctl show seven >"$TMP/show"
+	grep -qx '    tx 1 packets 5 bytes, 1 dropped' "$TMP/show" || fail "$(cat "$TMP/show")"
+	ctl -j -p stats | is_json "got[0]['stats']['drops']['src_port_low'] == 1" || fail "JSON"
+	ctl reset seven
+	ctl -j show seven | is_json "got[0]['stats']['rx_packets'] == 0
+		and len(got[0]['thread_stats']) == 1" || fail "JSON after the reset"
+	ctl set seven min-source-port 0 rcvbuf 4096
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo threads 1 buffer 65535 rcvbuf 4096 sndbuf 0 min-source-port 0 datapath softirq gro off"
+	unload
+}
+
+# The text exposition format, version 0.0.4, as far as it concerns us.
+prometheus() {
+	no_matter_of_the_kernel
+	begin
+	ctl stats --prometheus >"$TMP/none"
+	ctl add seven listen 127.0.0.1:7000 echo
+	ctl add b listen 127.0.0.1:7001 relay 127.0.0.1:7002
+	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello)" hello
+	ctl stats --prometheus >"$TMP/metrics"
+	grep -qxF 'ksocket_tx_packets_total{service="seven"} 1' "$TMP/metrics" || fail "no answer"
+	grep -qxF 'ksocket_drops_total{service="b",reason="loop"} 0' "$TMP/metrics" || fail "no drops"
+	grep -qxF 'ksocket_receiver_unreachable{service="b"} 0' "$TMP/metrics" || fail "no receiver"
+	grep -qxF 'ksocket_service{service="seven",mode="echo",datapath="softirq"} 1' "$TMP/metrics" ||
+		fail "no service"
+	python3 - "$TMP/none" "$TMP/metrics" <<-'PYTHON'
+	import re, sys
+	sample = re.compile(r'([a-z_]+)(\{[a-z_]+="[^"\\\n]*"(,[a-z_]+="[^"\\\n]*")*\})? [0-9]+\n')
+	for name in sys.argv[1:]:
+	    typed, seen, last = {}, set(), None
+	    for line in open(name):
+	        if line.startswith("# HELP "):
+	            last = line.split()[2]
+	            assert last not in typed, line
+	        elif line.startswith("# TYPE "):
+	            _, _, metric, kind = line.split()
+	            assert metric == last and kind in ("counter", "gauge"), line
+	            assert (kind == "counter") == metric.endswith("_total"), line
+	            typed[metric] = kind
+	        else:
+	            match = sample.fullmatch(line)
+	            assert match and match[1] == last and last in typed, line
+	            assert (match[1], match[2]) not in seen, line
+	            seen.add((match[1], match[2]))
+	    print(len(typed), "metrics,", len(seen), "samples")
+	PYTHON
+	unload
+}
+
+sending() {
+	local rc=0
+	begin
+	receiver "$TMP/got" 7001
+	ctl add b listen 127.0.0.1:7000 relay 127.0.0.1:7001
+	ctl send b "hello "
+	printf 'from stdin' | ctl send b -
+	wait_for 20 file_is "$TMP/got" "hello from stdin"
+	head -c 65508 /dev/zero | ctl send b - 2>"$TMP/said" || rc=$?
+	assert_eq "status for 65508 bytes" $rc 2
+	grep -q "Message too long" "$TMP/said" || fail "65508 bytes: $(cat "$TMP/said")"
+	rc=0
+	head -c 70000 /dev/zero | ctl send b - 2>"$TMP/said" || rc=$?
+	assert_eq "status for 70000 bytes" $rc 1
+	kill "$!"
+	wait_for 20 refute_bound 7001
+	# Where the processor is slow, the refusal may come after the answer.
+	wait_for 20 known_to_refuse
+	ctl -j send b hello >"$TMP/said" || true
+	is_json "got == {'unreachable': True}" <"$TMP/said" || fail "JSON: $(cat "$TMP/said")"
+	unload
+}
+
+known_to_refuse() {
+	local rc=0
+	ctl send b hello 2>"$TMP/said" || rc=$?
+	[ $rc = 2 ] && grep -q "known to refuse" "$TMP/said"
+}
+
+refute_bound() {
+	! bound4 "$1"
+}
+
+listens() {
+	awk '$2 == 16 && $4 !~ /^0*$/ { n++ } END { exit n != '"$1"' }' /proc/net/netlink
+}
+
+monitoring() {
+	begin
+	spawn - "$CTL" monitor >"$TMP/text"
+	spawn - "$CTL" -j -t monitor >"$TMP/json"
+	wait_for 20 listens 2
+	ctl add b listen 127.0.0.1:7000 relay 127.0.0.1:7001
+	tell UDP4:127.0.0.1:7000 hello
+	wait_for 20 grep -q ^unreachable "$TMP/text"
+	ctl del b
+	wait_for 20 grep -q ^stopped "$TMP/text"
+	assert_eq "events" "$(cat "$TMP/text")" "started b listen 127.0.0.1:7000 relay 127.0.0.1:7001 threads 1
+unreachable b 127.0.0.1:7001 Connection refused
+stopped b asked"
+	wait_for 20 grep -q '"stopped"' "$TMP/json"
+	while read -r line; do
+		is_json "got['name'] == 'b' and len(got['timestamp']) == 26" <<<"$line" || fail "$line"
+	done <"$TMP/json"
+	assert_eq "events in JSON" "$(wc -l <"$TMP/json")" 3
+	unload
+}
+
+rates() {
+	begin
+	ctl add seven listen 127.0.0.1:7000 echo
+	"$KSOCKET_TESTS/udp_flood" -c 1000000 -w 8 127.0.0.1 7000 >/dev/null &
+	ctl -j top interval 0.5 count 2 >"$TMP/json"
+	ctl top count 1 >"$TMP/text"
+	kill $!
+	assert_eq "tables" "$(wc -l <"$TMP/json")" 2
+	tail -n 1 "$TMP/json" | is_json "got[0]['name'] == 'seven' and got[0]['rx_packets'] > 10
+		and got[0]['tx_bits'] > 8 * 10 and got[0]['unreachable'] is False" || fail "rates"
+	cat "$TMP/text"
+	head -n 1 "$TMP/text" | grep -q '^SERVICE ' || fail "no head"
+	grep -qE '^seven +[0-9.]+' "$TMP/text" || fail "no line"
+	unload
+}
+
+# On a terminal there are colours, unless they are not wanted; elsewhere none.
+colours() {
+	local escape
+	no_matter_of_the_kernel
+	begin
+	escape=$(printf '\033')
+	ctl add seven listen 127.0.0.1:7000 echo
+	cat >"$TMP/terminal.py" <<-'PYTHON'
+	import pty, sys
+	sys.exit(pty.spawn(sys.argv[1:]) != 0)
+	PYTHON
+	python3 "$TMP/terminal.py" "$CTL" list >"$TMP/terminal" </dev/null
+	grep -q "$escape\[36mseven$escape\[0m" "$TMP/terminal" || fail "no colours on a terminal"
+	NO_COLOR=1 python3 "$TMP/terminal.py" "$CTL" list >"$TMP/plain" </dev/null
+	refute grep -q "$escape" "$TMP/plain"
+	ctl list >"$TMP/pipe"
+	refute grep -q "$escape" "$TMP/pipe"
+	ctl --color=always list >"$TMP/always"
+	grep -q "$escape" "$TMP/always" || fail "no colours where they are asked for"
+	unload
+}
+
+elsewhere() {
+	local rc
+	begin
+	ns_add a
+	ctl -n "${NS_PREFIX}a" add there listen 127.0.0.1:7000 echo
+	assert_eq "the list here" "$(ctl list)" ""
+	assert_eq "the list there" "$(ctl -netns "${NS_PREFIX}a" list)" \
+		"there listen 127.0.0.1:7000 echo $REST"
+	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello a)" hello
+	rc=0
+	ctl -n nowhere list 2>"$TMP/said" || rc=$?
+	assert_eq "status: $(cat "$TMP/said")" $rc 1
+	grep -q "network namespace nowhere: No such file" "$TMP/said" || fail "$(cat "$TMP/said")"
+	unload
+}
+
+# complete WORD...: what is offered for the last word
+complete_words() {
+	(
+		set +eu
+		# shellcheck source=/dev/null
+		. "$TOOLS/completion.bash"
+		PATH=$KSOCKET_TESTS:$PATH
+		COMP_WORDS=(ksocketctl "$@")
+		COMP_CWORD=$#
+		_ksocketctl
+		echo "${COMPREPLY[*]}"
+	)
+}
+
+completion() {
+	no_matter_of_the_kernel
+	begin
+	ctl add seven listen 127.0.0.1:7000 echo
+	ctl add six listen 127.0.0.1:7001 echo
+	assert_eq commands "$(complete_words mo)" monitor
+	assert_eq services "$(complete_words show '')" "seven six"
+	assert_eq "a service" "$(complete_words -j del se)" seven
+	assert_eq modes "$(complete_words add x listen 127.0.0.1:1 re)" relay
+	assert_eq datapaths "$(complete_words add x datapath '')" "copy zerocopy softirq"
+	assert_eq devices "$(complete_words add x dev l)" lo
+	assert_eq settings "$(complete_words set seven '')" "rcvbuf sndbuf min-source-port"
+	assert_eq prometheus "$(complete_words stats --p)" --prometheus
+	assert_eq "nothing behind a name" "$(complete_words del seven '')" ""
+	unload
+}
+
+# What the command understands, and the module, is in the manuals.
+manuals() {
+	local word
+	no_matter_of_the_kernel
+	begin
+	sed 's/\\-/-/g' "$MANUALS/ksocketctl.8" >"$TMP/8"
+	for word in $(ctl help | tr -d '[]' | grep -oE '\b[a-z][a-z-]+\b' | sort -u); do
+		[ "$word" != see ] || continue
+		grep -qw -e "$word" "$TMP/8" ||
+			fail "ksocketctl.8 does not have '$word'"
+	done
+	for word in /sys/module/ksocket/parameters/*; do
+		grep -qw "${word##*/}" "$MANUALS/ksocket.4" ||
+			fail "ksocket.4 does not have '${word##*/}'"
+	done
+	unload
+}
+
+ksocket_run_tests \
+	add_del:"add, list, replace, del; what is listed can be added" \
+	link_local:"a link-local address with its device" \
+	misunderstood:"words that are not understood: one line each, status 1" \
+	refused:"what the kernel refuses: one line each, status 2" \
+	without:"without the capability, without room, without the module" \
+	counters_shown:"stats, show, reset, set" \
+	prometheus:"stats --prometheus" \
+	sending:"send, and a receiver that refuses" \
+	monitoring:"monitor: events as they happen" \
+	rates:"top: rates" \
+	colours:"colours on a terminal only" \
+	elsewhere:"another network namespace" \
+	completion:"completion in bash" \
+	manuals:"the manuals have every word"

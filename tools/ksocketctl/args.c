@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Words into the attributes of a request, in the manner of ip(8): a keyword, and
+ * its value behind it. Ranges are the kernel's to judge.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ksocketctl.h"
+
+/**
+ * args_next() - take the next word
+ * @argv: where the words are
+ * @what: what it is for
+ *
+ * Return: the word; the program ends where there is none.
+ */
+const char *args_next(char ***argv, const char *what)
+{
+	if (!**argv)
+		usage_error("%s is missing", what);
+	return *(*argv)++;
+}
+
+/**
+ * args_end() - there must be no more words
+ * @argv: where they would be
+ */
+void args_end(char **argv)
+{
+	if (*argv)
+		usage_error("unexpected word '%s'", *argv);
+}
+
+static unsigned long parse_number(const char *what, const char *text,
+				  unsigned long max)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 0);
+	if (errno || *end || end == text || *text == '-' || value > max)
+		usage_error("%s %s: need a number from 0 to %lu", what, text, max);
+	return value;
+}
+
+static void put_u32(struct request *req, int type, const char *what,
+		    const char *text)
+{
+	unsigned long value = parse_number(what, text, 0xffffffff);
+
+	nl_word(req, what, text);
+	mnl_attr_put_u32(req->nlh, type, value);
+}
+
+static void put_u16(struct request *req, int type, const char *what,
+		    const char *text)
+{
+	unsigned long value = parse_number(what, text, 0xffff);
+
+	nl_word(req, what, text);
+	mnl_attr_put_u16(req->nlh, type, value);
+}
+
+static void put_enum(struct request *req, int type, const char *what,
+		     const char *text, const char *const *names)
+{
+	int i;
+
+	for (i = 0; names[i]; i++)
+		if (!strcmp(names[i], text))
+			break;
+	if (!names[i])
+		usage_error("%s %s: need copy, zerocopy or softirq", what, text);
+	nl_word(req, what, text);
+	mnl_attr_put_u32(req->nlh, type, i);
+}
+
+static void put_switch(struct request *req, int type, const char *what,
+		       const char *text)
+{
+	if (strcmp(text, "on") && strcmp(text, "off"))
+		usage_error("%s %s: need on or off", what, text);
+	nl_word(req, what, text);
+	mnl_attr_put_u8(req->nlh, type, !strcmp(text, "on"));
+}
+
+static unsigned int parse_device(const char *what, const char *name)
+{
+	unsigned int ifindex = if_nametoindex(name);
+
+	if (!ifindex)
+		usage_error("%s %s: no such network device here", what, name);
+	return ifindex;
+}
+
+static void bad_address(const char *what, const char *text)
+{
+	usage_error("%s %s: need an address and a port, as 192.0.2.1:7 or [2001:db8::1]:7",
+		    what, text);
+}
+
+/* "[IPV6%DEVICE", without the bracket at its end */
+static void put_ipv6(struct request *req, const char *what, const char *text,
+		     char *host)
+{
+	char *device = strchr(host, '%');
+	struct in6_addr ip;
+
+	if (device)
+		*device++ = '\0';
+	if (inet_pton(AF_INET6, host, &ip) != 1)
+		bad_address(what, text);
+	mnl_attr_put(req->nlh, KSOCKET_A_ADDRESS_IPV6, sizeof(ip), &ip);
+	if (device)
+		mnl_attr_put_u32(req->nlh, KSOCKET_A_ADDRESS_SCOPE,
+				 parse_device(what, device));
+}
+
+static void put_address(struct request *req, int type, const char *what,
+			const char *text)
+{
+	char host[128], *port;
+	struct nlattr *nest;
+	struct in_addr ip;
+
+	if (strlen(text) >= sizeof(host))
+		bad_address(what, text);
+	strcpy(host, text);
+	port = strrchr(host, ':');
+	if (!port || !port[1] || (*host == '[' && port[-1] != ']'))
+		bad_address(what, text);
+	*port++ = '\0';
+
+	nl_word(req, what, text);
+	nest = mnl_attr_nest_start(req->nlh, type);
+	if (*host == '[') {
+		port[-2] = '\0';
+		put_ipv6(req, what, text, host + 1);
+	} else if (inet_pton(AF_INET, host, &ip) == 1) {
+		mnl_attr_put(req->nlh, KSOCKET_A_ADDRESS_IPV4, sizeof(ip), &ip);
+	} else {
+		bad_address(what, text);
+	}
+	mnl_attr_put_u16(req->nlh, KSOCKET_A_ADDRESS_PORT,
+			 parse_number("port", port, 0xffff));
+	mnl_attr_nest_end(req->nlh, nest);
+}
+
+static void put_mode(struct request *req, const char *word, int mode)
+{
+	nl_word(req, "mode", word);
+	mnl_attr_put_u32(req->nlh, KSOCKET_A_SERVICE_MODE, mode);
+}
+
+/* Return: the word is a mode, and has been taken with its values. */
+static bool take_mode(struct request *req, const char *word, char ***argv)
+{
+	const char *text;
+
+	if (!strcmp(word, "echo")) {
+		put_mode(req, word, KSOCKET_MODE_ECHO);
+	} else if (!strcmp(word, "discard")) {
+		put_mode(req, word, KSOCKET_MODE_DISCARD);
+	} else if (!strcmp(word, "relay")) {
+		put_mode(req, word, KSOCKET_MODE_RELAY);
+		put_address(req, KSOCKET_A_SERVICE_REPLY, word,
+			    args_next(argv, "the receiver of relay"));
+	} else if (!strcmp(word, "text")) {
+		put_mode(req, word, KSOCKET_MODE_TEXT);
+		text = args_next(argv, "the text of text");
+		nl_word(req, word, text);
+		mnl_attr_put(req->nlh, KSOCKET_A_SERVICE_TEXT, strlen(text), text);
+		if (strcmp(args_next(argv, "to, behind the text,"), "to"))
+			usage_error("after the text, to and the receiver are missing");
+		put_address(req, KSOCKET_A_SERVICE_REPLY, "to",
+			    args_next(argv, "the receiver behind to"));
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* Return: the word can change, and has been taken with its value. */
+static bool take_change(struct request *req, const char *word, char ***argv)
+{
+	int type;
+
+	if (!strcmp(word, "rcvbuf"))
+		type = KSOCKET_A_SERVICE_RCVBUF;
+	else if (!strcmp(word, "sndbuf"))
+		type = KSOCKET_A_SERVICE_SNDBUF;
+	else if (!strcmp(word, "min-source-port"))
+		type = KSOCKET_A_SERVICE_MIN_SOURCE_PORT;
+	else
+		return false;
+
+	if (type == KSOCKET_A_SERVICE_MIN_SOURCE_PORT)
+		put_u16(req, type, word, args_next(argv, word));
+	else
+		put_u32(req, type, word, args_next(argv, word));
+	return true;
+}
+
+static void put_device(struct request *req, const char *name)
+{
+	unsigned int ifindex = parse_device("dev", name);
+
+	nl_word(req, "dev", name);
+	mnl_attr_put_u32(req->nlh, KSOCKET_A_SERVICE_IFINDEX, ifindex);
+}
+
+/* Return: the word is fixed at the start, and has been taken with its value. */
+static bool take_fixed(struct request *req, const char *word, char ***argv)
+{
+	if (!strcmp(word, "listen"))
+		put_address(req, KSOCKET_A_SERVICE_LISTEN, word,
+			    args_next(argv, "the address to listen on"));
+	else if (!strcmp(word, "dev"))
+		put_device(req, args_next(argv, "the device"));
+	else if (!strcmp(word, "threads"))
+		put_u32(req, KSOCKET_A_SERVICE_THREADS, word,
+			args_next(argv, "the number of threads"));
+	else if (!strcmp(word, "buffer"))
+		put_u32(req, KSOCKET_A_SERVICE_BUFFER_SIZE, word,
+			args_next(argv, "the size of the buffer"));
+	else if (!strcmp(word, "datapath"))
+		put_enum(req, KSOCKET_A_SERVICE_DATAPATH, word,
+			 args_next(argv, "the datapath"), datapath_names);
+	else if (!strcmp(word, "gro"))
+		put_switch(req, KSOCKET_A_SERVICE_GRO, word,
+			   args_next(argv, "on or off of gro"));
+	else
+		return false;
+
+	return true;
+}
+
+/* Twice the same would leave it to the kernel which of them counts. */
+static void once(const struct request *req, const char *word)
+{
+	unsigned int i;
+
+	for (i = 0; i < req->n_words; i++)
+		if (!strcmp(req->words[i].what, word) ||
+		    (!strcmp(req->words[i].what, "mode") &&
+		     !strcmp(req->words[i].value, word)))
+			usage_error("%s is there twice", word);
+}
+
+/**
+ * args_service() - what a new service does
+ * @req: the request
+ * @argv: the words, all that are left
+ */
+void args_service(struct request *req, char **argv)
+{
+	bool listen = false, mode = false;
+
+	while (*argv) {
+		const char *word = *argv++;
+
+		once(req, word);
+		listen |= !strcmp(word, "listen");
+		if (take_fixed(req, word, &argv) || take_change(req, word, &argv))
+			continue;
+		if (!take_mode(req, word, &argv))
+			usage_error("unknown word '%s'", word);
+		if (mode)
+			usage_error("%s: a service has one mode", word);
+		mode = true;
+	}
+	if (!listen)
+		usage_error("listen ADDRESS:PORT is missing");
+	if (!mode)
+		usage_error("one of relay, echo, discard, text is missing");
+}
+
+/**
+ * args_change() - what of a service is to change
+ * @req: the request
+ * @argv: the words, all that are left
+ */
+void args_change(struct request *req, char **argv)
+{
+	if (!*argv)
+		usage_error("nothing to change: rcvbuf, sndbuf or min-source-port is missing");
+
+	while (*argv) {
+		const char *word = *argv++;
+
+		once(req, word);
+		if (!take_change(req, word, &argv))
+			usage_error("'%s' does not change while a service runs: replace it",
+				    word);
+	}
+}

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Completion of ksocketctl in bash.
+
+_ksocketctl() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local i=1 netns=() words=''
+	COMPREPLY=()
+
+	while [[ $i -lt $COMP_CWORD && ${COMP_WORDS[i]} == -* ]]; do
+		case ${COMP_WORDS[i]} in
+		-n | -netns | --netns)
+			netns=(-n "${COMP_WORDS[i + 1]}")
+			i=$((i + 1))
+			;;
+		esac
+		i=$((i + 1))
+	done
+	local command=${COMP_WORDS[i]} place=$((COMP_CWORD - i))
+
+	if [[ $place -le 0 ]]; then
+		case $prev in
+		-n | -netns | --netns) words=$(ls /run/netns 2>/dev/null) ;;
+		*)
+			words="list show add replace set del send stats reset top monitor help"
+			[[ $cur != -* ]] ||
+				words="-json -pretty -netns -timestamp -color -Version -help"
+			;;
+		esac
+	else
+		case $command:$place in
+		show:1 | replace:1 | set:1 | del:1 | send:1 | reset:1)
+			words=$(ksocketctl "${netns[@]}" list 2>/dev/null | cut -d' ' -f1)
+			;;
+		stats:1)
+			words="--prometheus $(ksocketctl "${netns[@]}" list 2>/dev/null | cut -d' ' -f1)"
+			;;
+		add:1 | show:* | del:* | send:* | reset:* | monitor:*) ;;
+		stats:2) words=--prometheus ;;
+		top:*)
+			case $prev in
+			interval | count) ;;
+			*) words="interval count" ;;
+			esac
+			;;
+		set:*)
+			case $prev in
+			rcvbuf | sndbuf | min-source-port) ;;
+			*) words="rcvbuf sndbuf min-source-port" ;;
+			esac
+			;;
+		add:* | replace:*)
+			case $prev in
+			datapath) words="copy zerocopy softirq" ;;
+			gro) words="on off" ;;
+			dev) words=$(ls /sys/class/net) ;;
+			listen | relay | to | text | threads | buffer | rcvbuf | sndbuf | min-source-port) ;;
+			*) words="listen relay echo discard text to dev threads datapath gro buffer rcvbuf sndbuf min-source-port" ;;
+			esac
+			;;
+		esac
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+complete -F _ksocketctl ksocketctl

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ksocketctl - services of ksocket, at run time. Options, and the commands.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ksocketctl.h"
+
+#define VERSION	"0.1.0"
+
+struct options options;
+
+/**
+ * complain() - say what is wrong
+ * @fmt: as for printf()
+ */
+void complain(const char *fmt, ...)
+{
+	va_list args;
+
+	/* What was printed before comes before. */
+	fflush(stdout);
+	fputs("ksocketctl: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+/**
+ * usage_error() - say what is wrong with the words, and end
+ * @fmt: as for printf()
+ */
+void usage_error(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("ksocketctl: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputs("\nsee ksocketctl help\n", stderr);
+	exit(EXIT_USAGE);
+}
+
+static void help(FILE *out)
+{
+	fputs("Usage: ksocketctl [ OPTIONS ] COMMAND\n"
+	      "\n"
+	      "       ksocketctl list\n"
+	      "       ksocketctl show NAME\n"
+	      "       ksocketctl add NAME listen ADDR:PORT MODE [ SETTING ]...\n"
+	      "       ksocketctl replace NAME listen ADDR:PORT MODE [ SETTING ]...\n"
+	      "       ksocketctl set NAME { rcvbuf | sndbuf | min-source-port } NUMBER ...\n"
+	      "       ksocketctl del NAME\n"
+	      "       ksocketctl send NAME { TEXT | - }\n"
+	      "       ksocketctl stats [ NAME ] [ --prometheus ]\n"
+	      "       ksocketctl reset NAME\n"
+	      "       ksocketctl top [ interval SECONDS ] [ count NUMBER ]\n"
+	      "       ksocketctl monitor\n"
+	      "\n"
+	      "MODE    := { relay ADDR:PORT | echo | discard | text TEXT to ADDR:PORT }\n"
+	      "SETTING := { dev DEVICE | threads NUMBER | datapath { copy | zerocopy | softirq } |\n"
+	      "             gro { on | off } | buffer BYTES | rcvbuf BYTES | sndbuf BYTES |\n"
+	      "             min-source-port PORT }\n"
+	      "ADDR    := { IPV4 | [IPV6] | [IPV6%DEVICE] }\n"
+	      "OPTIONS := { -j[son] | -p[retty] | -n[etns] NAME | -t[imestamp] |\n"
+	      "             -c[olor][=always|auto|never] | -V[ersion] | -h[elp] }\n"
+	      "\n"
+	      "See ksocketctl(8).\n", out);
+}
+
+static json_t *get_one(const char *name)
+{
+	struct request *req = nl_request(KSOCKET_CMD_SERVICE_GET, 0);
+
+	nl_word(req, "service", name);
+	mnl_attr_put_strz(req->nlh, KSOCKET_A_SERVICE_NAME, name);
+	return json_pack("[o]", nl_do(req));
+}
+
+static struct request *request_for(int cmd, int flags, char ***argv)
+{
+	const char *name = args_next(argv, "the name of a service");
+	struct request *req = nl_request(cmd, flags);
+
+	nl_word(req, "service", name);
+	mnl_attr_put_strz(req->nlh, KSOCKET_A_SERVICE_NAME, name);
+	return req;
+}
+
+/* Takes the services. */
+static int show(json_t *services, void (*print)(json_t *services))
+{
+	if (options.json)
+		print_json(services);
+	else
+		print(services);
+	json_decref(services);
+	return 0;
+}
+
+static int cmd_list(char **argv)
+{
+	args_end(argv);
+	return show(nl_dump(), print_list);
+}
+
+static int cmd_show(char **argv)
+{
+	const char *name = *argv;
+
+	if (!name)
+		return show(nl_dump(), print_show);
+
+	args_end(argv + 1);
+	return show(get_one(name), print_show);
+}
+
+static int cmd_stats(char **argv)
+{
+	const char *name = NULL;
+	bool prometheus = false;
+
+	for (; *argv; argv++) {
+		if (!strcmp(*argv, "--prometheus"))
+			prometheus = true;
+		else if (name)
+			args_end(argv);
+		else
+			name = *argv;
+	}
+	if (prometheus && options.json)
+		usage_error("--prometheus is a format of its own, without -json");
+
+	return show(name ? get_one(name) : nl_dump(),
+		    prometheus ? print_prometheus : print_stats);
+}
+
+static int new_service(int flags, char **argv)
+{
+	struct request *req = request_for(KSOCKET_CMD_SERVICE_NEW, flags, &argv);
+
+	args_service(req, argv);
+	nl_do(req);
+	return 0;
+}
+
+static int cmd_add(char **argv)
+{
+	return new_service(NLM_F_EXCL | NLM_F_CREATE, argv);
+}
+
+static int cmd_replace(char **argv)
+{
+	return new_service(NLM_F_REPLACE | NLM_F_CREATE, argv);
+}
+
+static int cmd_set(char **argv)
+{
+	struct request *req = request_for(KSOCKET_CMD_SERVICE_SET, 0, &argv);
+
+	args_change(req, argv);
+	nl_do(req);
+	return 0;
+}
+
+static int by_name(int cmd, char **argv)
+{
+	struct request *req = request_for(cmd, 0, &argv);
+
+	args_end(argv);
+	nl_do(req);
+	return 0;
+}
+
+static int cmd_del(char **argv)
+{
+	return by_name(KSOCKET_CMD_SERVICE_DEL, argv);
+}
+
+static int cmd_reset(char **argv)
+{
+	return by_name(KSOCKET_CMD_STATS_RESET, argv);
+}
+
+/* UDP takes 65507 bytes, which the kernel judges; an attribute has room for more. */
+static size_t read_payload(char *buf, size_t size)
+{
+	size_t len = fread(buf, 1, size, stdin);
+
+	if (ferror(stdin)) {
+		complain("cannot read the payload: %s", strerror(errno));
+		exit(EXIT_USAGE);
+	}
+	if (len == size)
+		usage_error("the payload is too long for a datagram");
+	return len;
+}
+
+static int cmd_send(char **argv)
+{
+	struct request *req = request_for(KSOCKET_CMD_SEND, 0, &argv);
+	const char *text = args_next(&argv, "what to send");
+	static char payload[65530];
+	size_t len = strlen(text);
+	bool unreachable;
+	json_t *answer;
+
+	args_end(argv);
+	if (!strcmp(text, "-")) {
+		len = read_payload(payload, sizeof(payload));
+		text = payload;
+	} else if (len >= sizeof(payload)) {
+		usage_error("the payload is too long for a datagram");
+	}
+	mnl_attr_put(req->nlh, KSOCKET_A_SERVICE_PAYLOAD, len, text);
+	answer = nl_do(req);
+	unreachable = json_object_get(answer, "unreachable");
+	if (options.json)
+		print_json(json_pack("{s:b}", "unreachable", unreachable));
+	else if (unreachable)
+		complain("sent, but the receiver is known to refuse");
+	return unreachable ? EXIT_KERNEL : 0;
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static double parse_positive(const char *what, const char *text)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (*end || end == text || !(value > 0 && value < 1e9))
+		usage_error("%s %s: need a number above 0", what, text);
+	return value;
+}
+
+static int cmd_top(char **argv)
+{
+	double interval = 1, count = 0, start, end;
+	bool terminal = isatty(STDOUT_FILENO) && !options.json;
+	json_t *before, *after;
+
+	while (*argv) {
+		const char *word = *argv++;
+
+		if (!strcmp(word, "interval"))
+			interval = parse_positive(word, args_next(&argv, "the interval"));
+		else if (!strcmp(word, "count"))
+			count = parse_positive(word, args_next(&argv, "the count"));
+		else
+			usage_error("unknown word '%s'", word);
+	}
+
+	before = nl_dump();
+	start = now();
+	do {
+		struct timespec ts = {
+			.tv_sec = interval,
+			.tv_nsec = (interval - (time_t)interval) * 1e9,
+		};
+
+		nanosleep(&ts, NULL);
+		after = nl_dump();
+		end = now();
+		if (terminal)
+			fputs("\033[H\033[J", stdout);
+		print_rates(before, after, end - start);
+		if (fflush(stdout))
+			break;
+		json_decref(before);
+		before = after;
+		start = end;
+	} while (!count || --count > 0);
+	json_decref(before);
+	return 0;
+}
+
+static int cmd_monitor(char **argv)
+{
+	args_end(argv);
+	nl_subscribe();
+	do {
+		json_t *event = nl_event();
+
+		print_event(event);
+		json_decref(event);
+	} while (!fflush(stdout));
+	return 0;
+}
+
+static int cmd_help(char **argv)
+{
+	(void)argv;
+	help(stdout);
+	return 0;
+}
+
+static const struct command {
+	const char *name;
+	int (*run)(char **argv);
+} commands[] = {
+	{ "list", cmd_list },
+	{ "ls", cmd_list },
+	{ "show", cmd_show },
+	{ "add", cmd_add },
+	{ "replace", cmd_replace },
+	{ "set", cmd_set },
+	{ "del", cmd_del },
+	{ "delete", cmd_del },
+	{ "send", cmd_send },
+	{ "stats", cmd_stats },
+	{ "reset", cmd_reset },
+	{ "top", cmd_top },
+	{ "monitor", cmd_monitor },
+	{ "help", cmd_help },
+	{ }
+};
+
+static const struct command *find_command(const char *name)
+{
+	const struct command *c;
+
+	for (c = commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c;
+
+	usage_error("unknown command '%s'", name);
+}
+
+/* As "ip -n": a name below /run/netns, or the path of a namespace. */
+static void enter(const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/run/netns/",
+		 name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET)) {
+		complain("network namespace %s: %s", name, strerror(errno));
+		exit(EXIT_USAGE);
+	}
+	close(fd);
+}
+
+static bool wants_color(const char *when)
+{
+	if (!strcmp(when, "always"))
+		return true;
+	if (!strcmp(when, "never"))
+		return false;
+	if (strcmp(when, "auto"))
+		usage_error("color=%s: need always, auto or never", when);
+	return isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+}
+
+static char **parse_options(int argc, char **argv)
+{
+	static const struct option words[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "pretty", no_argument, NULL, 'p' },
+		{ "netns", required_argument, NULL, 'n' },
+		{ "timestamp", no_argument, NULL, 't' },
+		{ "color", optional_argument, NULL, 'c' },
+		{ "Version", no_argument, NULL, 'V' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	const char *color = "auto", *netns = NULL;
+	int c;
+
+	while ((c = getopt_long_only(argc, argv, "+jpn:tc::Vh", words, NULL)) != -1) {
+		switch (c) {
+		case 'j':
+			options.json = true;
+			break;
+		case 'p':
+			options.pretty = true;
+			break;
+		case 'n':
+			netns = optarg;
+			break;
+		case 't':
+			options.timestamp = true;
+			break;
+		case 'c':
+			color = optarg ? optarg : "always";
+			break;
+		case 'V':
+			puts("ksocketctl " VERSION);
+			exit(0);
+		case 'h':
+			help(stdout);
+			exit(0);
+		default:
+			fputs("see ksocketctl help\n", stderr);
+			exit(EXIT_USAGE);
+		}
+	}
+	options.color = wants_color(color + (*color == '='));
+	if (netns)
+		enter(netns);
+	return argv + optind;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+	int status;
+
+	argv = parse_options(argc, argv);
+	if (!*argv) {
+		help(stderr);
+		return EXIT_USAGE;
+	}
+	command = find_command(*argv);
+	if (command->run != cmd_help)
+		nl_open();
+	status = command->run(argv + 1);
+	if (fflush(stdout) || ferror(stdout)) {
+		complain("cannot write: %s", strerror(errno));
+		return EXIT_USAGE;
+	}
+	return status;
+}

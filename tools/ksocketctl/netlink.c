@@ -1,0 +1,606 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests to the kernel, and its answers as JSON.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/genetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ksocketctl.h"
+
+/* How often a dump is asked for again, because services came or went meanwhile. */
+#define DUMP_TRIES	20
+
+static struct mnl_socket *nl;
+static int family, group;
+static unsigned int seq;
+
+const char *const mode_names[] = {
+	[KSOCKET_MODE_RELAY] = "relay",
+	[KSOCKET_MODE_ECHO] = "echo",
+	[KSOCKET_MODE_DISCARD] = "discard",
+	[KSOCKET_MODE_TEXT] = "text",
+	NULL
+};
+
+const char *const datapath_names[] = {
+	[KSOCKET_DATAPATH_COPY] = "copy",
+	[KSOCKET_DATAPATH_ZEROCOPY] = "zerocopy",
+	[KSOCKET_DATAPATH_SOFTIRQ] = "softirq",
+	NULL
+};
+
+static const char *const stop_names[] = {
+	[KSOCKET_STOP_REASON_ASKED] = "asked",
+	[KSOCKET_STOP_REASON_REPLACED] = "replaced",
+	[KSOCKET_STOP_REASON_NAMESPACE_EXIT] = "namespace-exit",
+	[KSOCKET_STOP_REASON_MODULE_UNLOAD] = "module-unload",
+	NULL
+};
+
+static const char *const event_names[] = {
+	[KSOCKET_CMD_SERVICE_STARTED] = "started",
+	[KSOCKET_CMD_SERVICE_STOPPED] = "stopped",
+	[KSOCKET_CMD_RECEIVER_UNREACHABLE] = "unreachable",
+	[KSOCKET_CMD_RECEIVER_BACK] = "back",
+	[KSOCKET_CMD_LOOP_SUSPECTED] = "loop",
+	[KSOCKET_CMD_DROP_ALARM] = "dropped",
+};
+
+const struct counter stats_counters[] = {
+	{ KSOCKET_A_STATS_RX_PACKETS, "rx_packets",
+	  "Datagrams taken, those dropped later included." },
+	{ KSOCKET_A_STATS_RX_BYTES, "rx_bytes", "Their payload in bytes." },
+	{ KSOCKET_A_STATS_TX_PACKETS, "tx_packets",
+	  "Answers handed to the network stack." },
+	{ KSOCKET_A_STATS_TX_BYTES, "tx_bytes", "Their payload in bytes." },
+	{ KSOCKET_A_STATS_DISCARDED, "discarded",
+	  "Datagrams consumed as the mode asks." },
+	{ KSOCKET_A_STATS_STALE_ERRORS, "stale_errors",
+	  "ICMP errors of earlier answers, consumed by sending again." },
+	{ KSOCKET_A_STATS_RECV_ERRORS, "recv_errors",
+	  "Failed receives, none of which took a datagram." },
+	{ KSOCKET_A_STATS_RX_OVERFLOW, "rx_overflow",
+	  "Datagrams dropped by the stack, the receive buffer was full." },
+	{ KSOCKET_A_STATS_REPLY_IGNORED, "reply_ignored",
+	  "Datagrams that a receiver sent back." },
+	{ KSOCKET_A_STATS_WAKEUPS, "wakeups",
+	  "Times that a thread slept and was woken." },
+	{ KSOCKET_A_STATS_FALLBACKS, "fallbacks",
+	  "Datagrams copied although the datapath is another." },
+	{ KSOCKET_A_STATS_USER_SENDS, "user_sends",
+	  "Payloads that user space has sent." },
+	{ }
+};
+
+const struct counter drop_counters[] = {
+	{ KSOCKET_A_DROPS_TRUNCATED, "truncated", NULL },
+	{ KSOCKET_A_DROPS_SRC_UNSPECIFIED, "src_unspecified", NULL },
+	{ KSOCKET_A_DROPS_SRC_MULTICAST, "src_multicast", NULL },
+	{ KSOCKET_A_DROPS_SRC_BROADCAST, "src_broadcast", NULL },
+	{ KSOCKET_A_DROPS_DST_MULTICAST, "dst_multicast", NULL },
+	{ KSOCKET_A_DROPS_DST_BROADCAST, "dst_broadcast", NULL },
+	{ KSOCKET_A_DROPS_SRC_PORT_ZERO, "src_port_zero", NULL },
+	{ KSOCKET_A_DROPS_SRC_PORT_LOW, "src_port_low", NULL },
+	{ KSOCKET_A_DROPS_SRC_PORT_OWN, "src_port_own", NULL },
+	{ KSOCKET_A_DROPS_LOOP, "loop", NULL },
+	{ KSOCKET_A_DROPS_SEND_REFUSED, "send_refused", NULL },
+	{ KSOCKET_A_DROPS_SEND_UNREACHABLE, "send_unreachable", NULL },
+	{ KSOCKET_A_DROPS_SEND_DENIED, "send_denied", NULL },
+	{ KSOCKET_A_DROPS_SEND_NOMEM, "send_nomem", NULL },
+	{ KSOCKET_A_DROPS_SEND_AGAIN, "send_again", NULL },
+	{ KSOCKET_A_DROPS_SEND_TOO_LONG, "send_too_long", NULL },
+	{ KSOCKET_A_DROPS_SEND_OTHER, "send_other", NULL },
+	{ }
+};
+
+/* Attributes into JSON */
+
+static json_t *decode_address(const struct nlattr *nest)
+{
+	char text[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE] = "", scope[IF_NAMESIZE] = "";
+	const struct nlattr *attr;
+	int port = 0;
+
+	mnl_attr_for_each_nested(attr, nest) {
+		switch (mnl_attr_get_type(attr)) {
+		case KSOCKET_A_ADDRESS_IPV4:
+			inet_ntop(AF_INET, mnl_attr_get_payload(attr), text,
+				  sizeof(text));
+			break;
+		case KSOCKET_A_ADDRESS_IPV6:
+			inet_ntop(AF_INET6, mnl_attr_get_payload(attr), text,
+				  sizeof(text));
+			break;
+		case KSOCKET_A_ADDRESS_PORT:
+			port = mnl_attr_get_u16(attr);
+			break;
+		case KSOCKET_A_ADDRESS_SCOPE:
+			if (!if_indextoname(mnl_attr_get_u32(attr), scope))
+				snprintf(scope, sizeof(scope), "%u",
+					 mnl_attr_get_u32(attr));
+			break;
+		}
+	}
+	if (*scope) {
+		strncat(text, "%", sizeof(text) - strlen(text) - 1);
+		strncat(text, scope, sizeof(text) - strlen(text) - 1);
+	}
+	return json_pack("{s:s, s:i}", "address", text, "port", port);
+}
+
+static json_t *decode_counters(const struct nlattr *nest,
+			       const struct counter *counters)
+{
+	json_t *object = json_object();
+	const struct nlattr *attr;
+	const struct counter *c;
+
+	mnl_attr_for_each_nested(attr, nest) {
+		int type = mnl_attr_get_type(attr);
+
+		if (counters == stats_counters && type == KSOCKET_A_STATS_DROPS)
+			json_object_set_new(object, "drops",
+					    decode_counters(attr, drop_counters));
+		for (c = counters; c->name; c++)
+			if (c->type == type)
+				json_object_set_new(object, c->name,
+						    json_integer(mnl_attr_get_u64(attr)));
+	}
+	return object;
+}
+
+/* A newer kernel may have names that we do not know. */
+static json_t *decode_name(const char *const *names, unsigned int value)
+{
+	unsigned int i;
+
+	for (i = 0; names[i]; i++)
+		if (i == value)
+			return json_string(names[i]);
+
+	return json_integer(value);
+}
+
+/* Text of mode text is bytes, which JSON has no way to write. */
+static void decode_text(json_t *object, const struct nlattr *attr)
+{
+	const unsigned char *data = mnl_attr_get_payload(attr);
+	unsigned int i, len = mnl_attr_get_payload_len(attr);
+	json_t *text = json_stringn((const char *)data, len);
+	char hex[2 * KSOCKET_TEXT_MAX + 1] = "";
+
+	if (text) {
+		json_object_set_new(object, "text", text);
+		return;
+	}
+	for (i = 0; i < len && i < KSOCKET_TEXT_MAX; i++)
+		sprintf(hex + 2 * i, "%02x", data[i]);
+	json_object_set_new(object, "text_hex", json_string(hex));
+}
+
+static void decode_thread(json_t *object, json_t *stats)
+{
+	json_t *threads = json_object_get(object, "thread_stats");
+
+	if (!threads) {
+		threads = json_array();
+		json_object_set_new(object, "thread_stats", threads);
+	}
+	json_array_append_new(threads, stats);
+}
+
+static json_t *decode_string(const struct nlattr *attr)
+{
+	return json_string(mnl_attr_get_str(attr));
+}
+
+static json_t *decode_u16(const struct nlattr *attr)
+{
+	return json_integer(mnl_attr_get_u16(attr));
+}
+
+static json_t *decode_u32(const struct nlattr *attr)
+{
+	return json_integer(mnl_attr_get_u32(attr));
+}
+
+static json_t *decode_switch(const struct nlattr *attr)
+{
+	return json_boolean(mnl_attr_get_u8(attr));
+}
+
+static json_t *decode_flag(const struct nlattr *attr)
+{
+	(void)attr;
+	return json_true();
+}
+
+static json_t *decode_errno(const struct nlattr *attr)
+{
+	return json_string(strerror(mnl_attr_get_u32(attr)));
+}
+
+static json_t *decode_mode(const struct nlattr *attr)
+{
+	return decode_name(mode_names, mnl_attr_get_u32(attr));
+}
+
+static json_t *decode_datapath(const struct nlattr *attr)
+{
+	return decode_name(datapath_names, mnl_attr_get_u32(attr));
+}
+
+static json_t *decode_reason(const struct nlattr *attr)
+{
+	return decode_name(stop_names, mnl_attr_get_u32(attr));
+}
+
+static json_t *decode_stats(const struct nlattr *attr)
+{
+	return decode_counters(attr, stats_counters);
+}
+
+static json_t *decode_drops(const struct nlattr *attr)
+{
+	return decode_counters(attr, drop_counters);
+}
+
+static const struct {
+	const char *name;
+	json_t *(*decode)(const struct nlattr *attr);
+} attributes[] = {
+	[KSOCKET_A_SERVICE_NAME] = { "name", decode_string },
+	[KSOCKET_A_SERVICE_MODE] = { "mode", decode_mode },
+	[KSOCKET_A_SERVICE_LISTEN] = { "listen", decode_address },
+	[KSOCKET_A_SERVICE_REPLY] = { "reply", decode_address },
+	[KSOCKET_A_SERVICE_DEVICE] = { "device", decode_string },
+	[KSOCKET_A_SERVICE_THREADS] = { "threads", decode_u32 },
+	[KSOCKET_A_SERVICE_BUFFER_SIZE] = { "buffer_size", decode_u32 },
+	[KSOCKET_A_SERVICE_RCVBUF] = { "rcvbuf", decode_u32 },
+	[KSOCKET_A_SERVICE_SNDBUF] = { "sndbuf", decode_u32 },
+	[KSOCKET_A_SERVICE_MIN_SOURCE_PORT] = { "min_source_port", decode_u16 },
+	[KSOCKET_A_SERVICE_DATAPATH] = { "datapath", decode_datapath },
+	[KSOCKET_A_SERVICE_GRO] = { "gro", decode_switch },
+	[KSOCKET_A_SERVICE_UNREACHABLE] = { "unreachable", decode_flag },
+	[KSOCKET_A_SERVICE_STATS] = { "stats", decode_stats },
+	[KSOCKET_A_SERVICE_DROPS] = { "drops", decode_drops },
+	[KSOCKET_A_SERVICE_STOP_REASON] = { "reason", decode_reason },
+	[KSOCKET_A_SERVICE_ERROR] = { "error", decode_errno },
+};
+
+static void decode_attr(json_t *object, const struct nlattr *attr)
+{
+	unsigned int type = mnl_attr_get_type(attr);
+
+	if (type == KSOCKET_A_SERVICE_TEXT)
+		decode_text(object, attr);
+	else if (type == KSOCKET_A_SERVICE_THREAD_STATS)
+		decode_thread(object, decode_stats(attr));
+	else if (type < MNL_ARRAY_SIZE(attributes) && attributes[type].name)
+		json_object_set_new(object, attributes[type].name,
+				    attributes[type].decode(attr));
+}
+
+static json_t *decode(const struct nlmsghdr *nlh)
+{
+	json_t *object = json_object();
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, GENL_HDRLEN)
+		decode_attr(object, attr);
+	return object;
+}
+
+/* Requests */
+
+static void die_errno(const char *what)
+{
+	complain("%s: %s", what, strerror(errno));
+	exit(EXIT_KERNEL);
+}
+
+static struct nlmsghdr *put_header(char *buf, int type, int flags, int cmd,
+				   int version)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct genlmsghdr *genl;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	nlh->nlmsg_seq = ++seq;
+	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+	genl->cmd = cmd;
+	genl->version = version;
+	return nlh;
+}
+
+/**
+ * nl_request() - begin a request
+ * @cmd: what is asked
+ * @flags: of netlink, besides NLM_F_REQUEST
+ *
+ * Return: the request; the next one overwrites it.
+ */
+struct request *nl_request(int cmd, int flags)
+{
+	static struct request req;
+
+	req.n_words = 0;
+	req.nlh = put_header(req.buf, family, flags, cmd, KSOCKET_GENL_VERSION);
+	return &req;
+}
+
+/**
+ * nl_word() - the next attribute is made of this
+ * @req: the request
+ * @what: what it is, as people say it
+ * @value: and what they have said
+ */
+void nl_word(struct request *req, const char *what, const char *value)
+{
+	if (req->n_words == MNL_ARRAY_SIZE(req->words))
+		return;
+	req->words[req->n_words].offset = req->nlh->nlmsg_len;
+	req->words[req->n_words].what = what;
+	req->words[req->n_words].value = value;
+	req->n_words++;
+}
+
+/* What the kernel says of an error: its words, and which attribute it is about. */
+static void refused(const struct request *req, const struct nlmsghdr *nlh,
+		    int err)
+{
+	const struct nlmsgerr *msg = mnl_nlmsg_get_payload(nlh);
+	unsigned int i, offset = 0, skip = sizeof(*msg);
+	const char *said = NULL, *what = NULL, *value = NULL;
+	const struct nlattr *attr;
+
+	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+		skip += mnl_nlmsg_get_payload_len(&msg->msg);
+	if (nlh->nlmsg_type == NLMSG_DONE)
+		skip = sizeof(int);
+	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
+		mnl_attr_for_each(attr, nlh, skip) {
+			if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)
+				said = mnl_attr_get_str(attr);
+			if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_OFFS)
+				offset = mnl_attr_get_u32(attr);
+		}
+
+	for (i = 0; req && offset && i < req->n_words; i++)
+		if (req->words[i].offset <= offset) {
+			what = req->words[i].what;
+			value = req->words[i].value;
+		}
+	if (nlh->nlmsg_type == NLMSG_ERROR && msg->msg.nlmsg_type == GENL_ID_CTRL &&
+	    err == ENOENT)
+		said = "ksocket is not loaded, try modprobe ksocket";
+	if (err == EPERM && !said)
+		said = "it takes CAP_NET_ADMIN over this network namespace";
+	complain("%s%s%s%s%s%s%s%s", what ? what : "", what ? " " : "",
+		 what ? value : "", what ? ": " : "", said ? said : "",
+		 said ? " (" : "", strerror(err), said ? ")" : "");
+	exit(EXIT_KERNEL);
+}
+
+/**
+ * struct reply - who takes an answer
+ * @take: gets each message that is no end and no error
+ * @arg: for @take
+ * @torn: services came or went while they were told
+ */
+struct reply {
+	void (*take)(const struct nlmsghdr *nlh, void *arg);
+	void *arg;
+	bool torn;
+};
+
+/**
+ * receive() - the next messages
+ * @req: what they answer, or NULL for events
+ * @reply: who takes them
+ *
+ * Return: 1 when there are more to come, 0 at the end, -1 when events are lost.
+ * Does not return after an error.
+ */
+static int receive(const struct request *req, struct reply *reply)
+{
+	static char buf[1 << 17];
+	const struct nlmsghdr *nlh = (void *)buf;
+	int len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+
+	if (len < 0 && errno == ENOBUFS)
+		return -1;
+	if (len < 0)
+		die_errno("cannot hear the kernel");
+
+	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+		const int *err = mnl_nlmsg_get_payload(nlh);
+
+		if (req && nlh->nlmsg_seq != req->nlh->nlmsg_seq)
+			continue;
+		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
+			reply->torn = true;
+		if (nlh->nlmsg_type != NLMSG_ERROR &&
+		    nlh->nlmsg_type != NLMSG_DONE) {
+			reply->take(nlh, reply->arg);
+			continue;
+		}
+		if (*err)
+			refused(req, nlh, -*err);
+		return 0;
+	}
+	return 1;
+}
+
+static void exchange(struct request *req, struct reply *reply)
+{
+	int more;
+
+	if (mnl_socket_sendto(nl, req->nlh, req->nlh->nlmsg_len) < 0)
+		die_errno("cannot ask the kernel");
+	do {
+		more = receive(req, reply);
+		if (more < 0)
+			die_errno("cannot hear the kernel");
+	} while (more);
+}
+
+static void take_one(const struct nlmsghdr *nlh, void *arg)
+{
+	json_t **answer = arg;
+
+	json_decref(*answer);
+	*answer = decode(nlh);
+}
+
+/**
+ * nl_do() - ask, and wait for the answer
+ * @req: the request
+ *
+ * Return: the answer, or NULL where there is none but success. What is refused
+ * ends the program.
+ */
+json_t *nl_do(struct request *req)
+{
+	json_t *answer = NULL;
+	struct reply reply = { .take = take_one, .arg = &answer };
+
+	req->nlh->nlmsg_flags |= NLM_F_ACK;
+	exchange(req, &reply);
+	return answer;
+}
+
+static void take_all(const struct nlmsghdr *nlh, void *arg)
+{
+	json_array_append_new(arg, decode(nlh));
+}
+
+/**
+ * nl_dump() - all services
+ *
+ * Return: an array of them.
+ */
+json_t *nl_dump(void)
+{
+	struct reply reply = { .take = take_all };
+	int tries;
+
+	for (tries = 0; tries < DUMP_TRIES; tries++) {
+		json_decref(reply.arg);
+		reply.arg = json_array();
+		reply.torn = false;
+		exchange(nl_request(KSOCKET_CMD_SERVICE_GET, NLM_F_DUMP), &reply);
+		if (!reply.torn)
+			return reply.arg;
+	}
+	complain("services came and went meanwhile, some may be missing");
+	return reply.arg;
+}
+
+/**
+ * nl_subscribe() - from now on hear of events
+ */
+void nl_subscribe(void)
+{
+	if (mnl_socket_setsockopt(nl, NETLINK_ADD_MEMBERSHIP, &group,
+				  sizeof(group)) < 0)
+		die_errno("cannot hear events");
+}
+
+static void take_event(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+	json_t *event, **last = arg;
+
+	if (nlh->nlmsg_type != family ||
+	    genl->cmd >= MNL_ARRAY_SIZE(event_names) || !event_names[genl->cmd])
+		return;
+
+	event = json_pack("{s:s}", "event", event_names[genl->cmd]);
+	json_object_update_new(event, decode(nlh));
+	json_decref(*last);
+	*last = event;
+}
+
+/**
+ * nl_event() - wait for the next event
+ *
+ * Return: the event; "lost" when some are lost because we were too slow.
+ */
+json_t *nl_event(void)
+{
+	json_t *event = NULL;
+	struct reply reply = { .take = take_event, .arg = &event };
+
+	/* The kernel sends each event as a message of its own. */
+	while (!event)
+		if (receive(NULL, &reply) < 0)
+			event = json_pack("{s:s}", "event", "lost");
+	return event;
+}
+
+/* The family */
+
+static void take_group(const struct nlattr *nest)
+{
+	const struct nlattr *attr;
+	const char *name = "";
+	int id = 0;
+
+	mnl_attr_for_each_nested(attr, nest) {
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GRP_NAME)
+			name = mnl_attr_get_str(attr);
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GRP_ID)
+			id = mnl_attr_get_u32(attr);
+	}
+	if (!strcmp(name, KSOCKET_MCGRP_EVENTS))
+		group = id;
+}
+
+static void take_family(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *attr, *nest;
+
+	(void)arg;
+	mnl_attr_for_each(attr, nlh, GENL_HDRLEN) {
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
+			family = mnl_attr_get_u16(attr);
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GROUPS)
+			mnl_attr_for_each_nested(nest, attr)
+				take_group(nest);
+	}
+}
+
+/* The controller answers to everybody, and ENOENT where there is no ksocket. */
+static void find_family(void)
+{
+	static struct request req;
+	struct reply reply = { .take = take_family };
+
+	req.nlh = put_header(req.buf, GENL_ID_CTRL, NLM_F_ACK,
+			     CTRL_CMD_GETFAMILY, 1);
+	mnl_attr_put_strz(req.nlh, CTRL_ATTR_FAMILY_NAME, KSOCKET_GENL_NAME);
+	exchange(&req, &reply);
+}
+
+/**
+ * nl_open() - ready for requests, or the program ends
+ */
+void nl_open(void)
+{
+	int on = 1;
+
+	nl = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC);
+	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
+		die_errno("cannot open a netlink socket");
+	/* Where the kernel knows neither, its errors have no words. */
+	mnl_socket_setsockopt(nl, NETLINK_EXT_ACK, &on, sizeof(on));
+	mnl_socket_setsockopt(nl, NETLINK_CAP_ACK, &on, sizeof(on));
+	find_family();
+}

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is shown, as JSON or as text.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "ksocketctl.h"
+
+/* As ip(8) has them. */
+#define NAME_COLOR	"\033[36m"
+#define ADDRESS_COLOR	"\033[35m"
+#define GOOD_COLOR	"\033[32m"
+#define BAD_COLOR	"\033[31m"
+
+static const char *color(const char *escape)
+{
+	return options.color ? escape : "";
+}
+
+static const char *plain(void)
+{
+	return color("\033[0m");
+}
+
+/**
+ * print_json() - print a value as JSON
+ * @value: the value
+ */
+void print_json(json_t *value)
+{
+	json_dumpf(value, stdout, options.pretty ? JSON_INDENT(4) : JSON_COMPACT);
+	putchar('\n');
+}
+
+static const char *get_string(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static json_int_t get_number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void print_name(const json_t *service)
+{
+	printf("%s%s%s", color(NAME_COLOR), get_string(service, "name"), plain());
+}
+
+static void print_address(const json_t *service, const char *key)
+{
+	const json_t *address = json_object_get(service, key);
+	const char *host = get_string(address, "address");
+	bool ipv6 = strchr(host, ':');
+
+	printf("%s%s%s%s:%" JSON_INTEGER_FORMAT "%s", color(ADDRESS_COLOR),
+	       ipv6 ? "[" : "", host, ipv6 ? "]" : "",
+	       get_number(address, "port"), plain());
+}
+
+/* In single quotes, as a shell takes it. */
+static void print_quoted(const char *text)
+{
+	putchar('\'');
+	for (; *text; text++) {
+		if (*text == '\'')
+			fputs("'\\''", stdout);
+		else
+			putchar(*text);
+	}
+	putchar('\'');
+}
+
+static void print_mode(const json_t *service)
+{
+	const char *mode = get_string(service, "mode");
+
+	printf(" %s", mode);
+	if (!strcmp(mode, "text")) {
+		putchar(' ');
+		print_quoted(get_string(service, "text"));
+		printf(" to");
+	}
+	if (json_object_get(service, "reply")) {
+		putchar(' ');
+		print_address(service, "reply");
+	}
+}
+
+/* The words that "add" takes. */
+static void print_service(const json_t *service)
+{
+	static const struct {
+		const char *key, *word;
+	} numbers[] = {
+		{ "threads", "threads" }, { "buffer_size", "buffer" },
+		{ "rcvbuf", "rcvbuf" }, { "sndbuf", "sndbuf" },
+		{ "min_source_port", "min-source-port" },
+	};
+	size_t i;
+
+	print_name(service);
+	printf(" listen ");
+	print_address(service, "listen");
+	print_mode(service);
+	if (json_object_get(service, "device"))
+		printf(" dev %s", get_string(service, "device"));
+	/* The events do not tell all of it. */
+	for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (json_object_get(service, numbers[i].key))
+			printf(" %s %" JSON_INTEGER_FORMAT, numbers[i].word,
+			       get_number(service, numbers[i].key));
+	if (json_object_get(service, "datapath"))
+		printf(" datapath %s gro %s", get_string(service, "datapath"),
+		       json_is_true(json_object_get(service, "gro")) ? "on" : "off");
+}
+
+/**
+ * print_list() - a line for each service
+ * @services: an array of them
+ */
+void print_list(json_t *services)
+{
+	json_t *service;
+	size_t i;
+
+	json_array_foreach(services, i, service) {
+		print_service(service);
+		putchar('\n');
+	}
+}
+
+static json_int_t sum_of(const json_t *drops)
+{
+	const struct counter *c;
+	json_int_t sum = 0;
+
+	for (c = drop_counters; c->name; c++)
+		sum += get_number(drops, c->name);
+	return sum;
+}
+
+static void print_counters(const json_t *stats, const char *indent)
+{
+	const json_t *drops = json_object_get(stats, "drops");
+	const struct counter *c;
+
+	for (c = stats_counters; c->name; c++)
+		printf("%s%s %" JSON_INTEGER_FORMAT "\n", indent, c->name,
+		       get_number(stats, c->name));
+	for (c = drop_counters; c->name; c++)
+		if (get_number(drops, c->name))
+			printf("%s%sdrop_%s %" JSON_INTEGER_FORMAT "%s\n", indent,
+			       color(BAD_COLOR), c->name,
+			       get_number(drops, c->name), plain());
+}
+
+/**
+ * print_stats() - all counters, and of the drops those that are not 0
+ * @services: an array of services
+ */
+void print_stats(json_t *services)
+{
+	json_t *service, *thread;
+	size_t i, k;
+
+	json_array_foreach(services, i, service) {
+		print_name(service);
+		putchar('\n');
+		print_counters(json_object_get(service, "stats"), "    ");
+		json_array_foreach(json_object_get(service, "thread_stats"), k,
+				   thread) {
+			printf("    thread %zu\n", k);
+			print_counters(thread, "        ");
+		}
+	}
+}
+
+/**
+ * print_show() - what a service does, how it is, and what it has done
+ * @services: an array of services
+ */
+void print_show(json_t *services)
+{
+	json_t *service;
+	size_t i;
+
+	json_array_foreach(services, i, service) {
+		const json_t *stats = json_object_get(service, "stats");
+
+		print_service(service);
+		putchar('\n');
+		if (json_object_get(service, "reply"))
+			printf("    receiver %s\n",
+			       json_object_get(service, "unreachable") ?
+			       "unreachable" : "not known to refuse");
+		printf("    rx %" JSON_INTEGER_FORMAT " packets %"
+		       JSON_INTEGER_FORMAT " bytes, %" JSON_INTEGER_FORMAT
+		       " lost before\n",
+		       get_number(stats, "rx_packets"),
+		       get_number(stats, "rx_bytes"),
+		       get_number(stats, "rx_overflow"));
+		printf("    tx %" JSON_INTEGER_FORMAT " packets %"
+		       JSON_INTEGER_FORMAT " bytes, %" JSON_INTEGER_FORMAT
+		       " dropped\n",
+		       get_number(stats, "tx_packets"),
+		       get_number(stats, "tx_bytes"),
+		       sum_of(json_object_get(stats, "drops")));
+	}
+}
+
+static void print_metric(const char *name, const char *type, const char *doc)
+{
+	printf("# HELP ksocket_%s %s\n# TYPE ksocket_%s %s\n", name, doc, name,
+	       type);
+}
+
+/* Names of services are free of what would have to be escaped in a label. */
+static void print_counter_metric(json_t *services, const struct counter *c)
+{
+	char name[64];
+	json_t *service;
+	size_t i;
+
+	snprintf(name, sizeof(name), "%s_total", c->name);
+	print_metric(name, "counter", c->doc);
+	json_array_foreach(services, i, service)
+		printf("ksocket_%s{service=\"%s\"} %" JSON_INTEGER_FORMAT "\n",
+		       name, get_string(service, "name"),
+		       get_number(json_object_get(service, "stats"), c->name));
+}
+
+static void print_drops_metric(json_t *services)
+{
+	const struct counter *c;
+	json_t *service;
+	size_t i;
+
+	print_metric("drops_total", "counter",
+		     "Datagrams not answered, by reason.");
+	json_array_foreach(services, i, service) {
+		const json_t *stats = json_object_get(service, "stats");
+		const json_t *drops = json_object_get(stats, "drops");
+
+		for (c = drop_counters; c->name; c++)
+			printf("ksocket_drops_total{service=\"%s\",reason=\"%s\"} %"
+			       JSON_INTEGER_FORMAT "\n",
+			       get_string(service, "name"), c->name,
+			       get_number(drops, c->name));
+	}
+}
+
+/**
+ * print_prometheus() - all counters in the text exposition format
+ * @services: an array of services
+ */
+void print_prometheus(json_t *services)
+{
+	const struct counter *c;
+	json_t *service;
+	size_t i;
+
+	print_metric("service", "gauge", "A service that runs, what it does.");
+	json_array_foreach(services, i, service)
+		printf("ksocket_service{service=\"%s\",mode=\"%s\",datapath=\"%s\"} 1\n",
+		       get_string(service, "name"), get_string(service, "mode"),
+		       get_string(service, "datapath"));
+	print_metric("receiver_unreachable", "gauge",
+		     "1 where the receiver refuses what it is sent.");
+	json_array_foreach(services, i, service)
+		if (json_object_get(service, "reply"))
+			printf("ksocket_receiver_unreachable{service=\"%s\"} %d\n",
+			       get_string(service, "name"),
+			       !!json_object_get(service, "unreachable"));
+	for (c = stats_counters; c->name; c++)
+		print_counter_metric(services, c);
+	print_drops_metric(services);
+}
+
+static const json_t *find(const json_t *services, const char *name)
+{
+	json_t *service;
+	size_t i;
+
+	json_array_foreach(services, i, service)
+		if (!strcmp(get_string(service, "name"), name))
+			return service;
+
+	return NULL;
+}
+
+/* A counter that was set back has counted from 0. */
+static double rate(json_int_t before, json_int_t after, double seconds)
+{
+	return (after < before ? after : after - before) / seconds;
+}
+
+static double rate_of(const json_t *was, const json_t *is, const char *key,
+		      double seconds)
+{
+	return rate(get_number(was, key), get_number(is, key), seconds);
+}
+
+static json_t *rates_of(const json_t *was, const json_t *is, double seconds)
+{
+	const json_t *a = json_object_get(was, "stats");
+	const json_t *b = json_object_get(is, "stats");
+
+	return json_pack("{s:O, s:f, s:f, s:f, s:f, s:f, s:b}",
+			 "name", json_object_get(is, "name"),
+			 "rx_packets", rate_of(a, b, "rx_packets", seconds),
+			 "rx_bits", 8 * rate_of(a, b, "rx_bytes", seconds),
+			 "tx_packets", rate_of(a, b, "tx_packets", seconds),
+			 "tx_bits", 8 * rate_of(a, b, "tx_bytes", seconds),
+			 "drops", rate(sum_of(json_object_get(a, "drops")),
+				       sum_of(json_object_get(b, "drops")), seconds),
+			 "unreachable", !!json_object_get(is, "unreachable"));
+}
+
+/* At most five characters, as 999.9k. */
+static void print_rate(const json_t *row, const char *key)
+{
+	double value = json_real_value(json_object_get(row, key));
+	const char *unit = " kMGT";
+
+	while (value >= 999.95 && unit[1]) {
+		value /= 1000;
+		unit++;
+	}
+	if (*unit == ' ')
+		printf(" %9.0f ", value);
+	else
+		printf(" %9.1f%c", value, *unit);
+}
+
+/**
+ * print_rates() - what has been done between two looks, per second
+ * @before: the services as they were
+ * @after: as they are
+ * @seconds: the time between
+ */
+void print_rates(json_t *before, json_t *after, double seconds)
+{
+	json_t *rows = json_array(), *service, *row;
+	size_t i;
+
+	json_array_foreach(after, i, service) {
+		const json_t *was = find(before, get_string(service, "name"));
+
+		json_array_append_new(rows, rates_of(was, service, seconds));
+	}
+	if (options.json) {
+		print_json(rows);
+		json_decref(rows);
+		return;
+	}
+
+	printf("%-15s %10s %10s %10s %10s %10s  %s\n", "SERVICE", "RX/s", "RXbit/s",
+	       "TX/s", "TXbit/s", "DROP/s", "RECEIVER");
+	json_array_foreach(rows, i, row) {
+		bool bad = json_is_true(json_object_get(row, "unreachable"));
+
+		printf("%s%-15s%s", color(NAME_COLOR), get_string(row, "name"),
+		       plain());
+		print_rate(row, "rx_packets");
+		print_rate(row, "rx_bits");
+		print_rate(row, "tx_packets");
+		print_rate(row, "tx_bits");
+		print_rate(row, "drops");
+		printf("  %s%s%s\n", color(bad ? BAD_COLOR : GOOD_COLOR),
+		       bad ? "unreachable" : "-", plain());
+	}
+	json_decref(rows);
+}
+
+static void print_time(json_t *event)
+{
+	struct timeval now;
+	struct tm tm;
+	char text[64], whole[96];
+
+	gettimeofday(&now, NULL);
+	localtime_r(&now.tv_sec, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(whole, sizeof(whole), "%s.%06ld", text, (long)now.tv_usec);
+	if (options.json)
+		json_object_set_new(event, "timestamp", json_string(whole));
+	else
+		printf("[%s] ", whole);
+}
+
+static void print_drops(const json_t *drops)
+{
+	const struct counter *c;
+
+	for (c = drop_counters; c->name; c++)
+		if (get_number(drops, c->name))
+			printf(" %s %" JSON_INTEGER_FORMAT, c->name,
+			       get_number(drops, c->name));
+}
+
+/**
+ * print_event() - a line for an event
+ * @event: the event
+ */
+void print_event(json_t *event)
+{
+	const char *what = get_string(event, "event");
+
+	if (options.timestamp)
+		print_time(event);
+	if (options.json) {
+		print_json(event);
+		return;
+	}
+
+	printf("%s ", what);
+	if (!strcmp(what, "started")) {
+		print_service(event);
+	} else if (!strcmp(what, "lost")) {
+		printf("events, they came faster than they were read");
+	} else {
+		print_name(event);
+		if (json_object_get(event, "reply")) {
+			putchar(' ');
+			print_address(event, "reply");
+		}
+		if (json_object_get(event, "reason"))
+			printf(" %s", get_string(event, "reason"));
+		if (json_object_get(event, "error"))
+			printf(" %s", get_string(event, "error"));
+		print_drops(json_object_get(event, "drops"));
+	}
+	putchar('\n');
+}
