@@ -660,7 +660,7 @@ static void ksocket_service_stop(struct ksocket_service *svc,
 	ksocket_watch_stop(svc);
 
 	trace_ksocket_service_stop(svc);
-	ksocket_nl_stopped(svc, reason);
+	ksocket_nl_stopped(svc->net, svc->cfg.name, reason);
 	pr_info("service %s stopped\n", svc->cfg.name);
 	ksocket_service_free(svc);
 }
@@ -683,9 +683,11 @@ static int ksocket_service_replace(struct ksocket_service *old,
 
 	ksocket_service_stop(old, KSOCKET_STOP_REASON_REPLACED);
 	err = ksocket_service_start_one(net, cfg, rep);
-	if (err && ksocket_service_start_one(net, was, &again))
+	if (err && ksocket_service_start_one(net, was, &again)) {
 		pr_err("service %s is gone, it could not be started again: %s\n",
 		       was->name, again.text);
+		ksocket_nl_stopped(net, was->name, KSOCKET_STOP_REASON_ERROR);
+	}
 	kfree(was);
 	return err;
 }

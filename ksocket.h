@@ -745,7 +745,7 @@ bool ksocket_config_same(const struct ksocket_config *a,
 int ksocket_nl_init(void);
 void ksocket_nl_exit(void);
 void ksocket_nl_started(const struct ksocket_service *svc);
-void ksocket_nl_stopped(const struct ksocket_service *svc,
+void ksocket_nl_stopped(struct net *net, const char *name,
 			enum ksocket_stop_reason reason);
 void ksocket_nl_receiver(const struct ksocket_service *svc, bool unreachable,
 			 int err);

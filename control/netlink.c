@@ -683,13 +683,12 @@ int ksocket_nl_service_get_dumpit(struct sk_buff *skb,
 
 /* Events */
 
-static struct sk_buff *ksocket_nl_event_new(const struct ksocket_service *svc,
-					    u8 cmd, void **hdr)
+static struct sk_buff *ksocket_nl_event_new(struct net *net, u8 cmd, void **hdr)
 {
 	struct sk_buff *msg;
 
 	if (!READ_ONCE(ksocket_nl_registered) ||
-	    genl_has_listeners(&ksocket_nl_family, svc->net,
+	    genl_has_listeners(&ksocket_nl_family, net,
 			       KSOCKET_NLGRP_EVENTS) <= 0)
 		return NULL;
 
@@ -706,8 +705,8 @@ static struct sk_buff *ksocket_nl_event_new(const struct ksocket_service *svc,
 }
 
 /* Who has no room for it is told so by his socket (ENOBUFS). */
-static void ksocket_nl_event_send(const struct ksocket_service *svc,
-				  struct sk_buff *msg, void *hdr, int err)
+static void ksocket_nl_event_send(struct net *net, struct sk_buff *msg,
+				  void *hdr, int err)
 {
 	if (err) {
 		nlmsg_free(msg);
@@ -715,7 +714,7 @@ static void ksocket_nl_event_send(const struct ksocket_service *svc,
 	}
 
 	genlmsg_end(msg, hdr);
-	genlmsg_multicast_netns(&ksocket_nl_family, svc->net, msg, 0,
+	genlmsg_multicast_netns(&ksocket_nl_family, net, msg, 0,
 				KSOCKET_NLGRP_EVENTS, GFP_KERNEL);
 }
 
@@ -726,14 +725,14 @@ static void ksocket_nl_losses(const struct ksocket_service *svc, u8 cmd,
 	void *hdr;
 	int err;
 
-	msg = ksocket_nl_event_new(svc, cmd, &hdr);
+	msg = ksocket_nl_event_new(svc->net, cmd, &hdr);
 	if (!msg)
 		return;
 
 	err = nla_put_string(msg, KSOCKET_A_SERVICE_NAME, svc->cfg.name);
 	if (!err)
 		err = ksocket_nl_put_drops(msg, KSOCKET_A_SERVICE_DROPS, drops);
-	ksocket_nl_event_send(svc, msg, hdr, err);
+	ksocket_nl_event_send(svc->net, msg, hdr, err);
 }
 
 /**
@@ -747,34 +746,35 @@ void ksocket_nl_started(const struct ksocket_service *svc)
 	struct sk_buff *msg;
 	void *hdr;
 
-	msg = ksocket_nl_event_new(svc, KSOCKET_CMD_SERVICE_STARTED, &hdr);
+	msg = ksocket_nl_event_new(svc->net, KSOCKET_CMD_SERVICE_STARTED, &hdr);
 	if (msg)
-		ksocket_nl_event_send(svc, msg, hdr,
+		ksocket_nl_event_send(svc->net, msg, hdr,
 				      ksocket_nl_put_identity(msg, &svc->cfg));
 }
 
 /**
  * ksocket_nl_stopped() - tell that a service has stopped
- * @svc: the service
+ * @net: its namespace
+ * @name: its name; the service itself may be gone
  * @reason: why
  *
  * Context: process context, may sleep; the namespace's lock is held.
  */
-void ksocket_nl_stopped(const struct ksocket_service *svc,
+void ksocket_nl_stopped(struct net *net, const char *name,
 			enum ksocket_stop_reason reason)
 {
 	struct sk_buff *msg;
 	void *hdr;
 	int err;
 
-	msg = ksocket_nl_event_new(svc, KSOCKET_CMD_SERVICE_STOPPED, &hdr);
+	msg = ksocket_nl_event_new(net, KSOCKET_CMD_SERVICE_STOPPED, &hdr);
 	if (!msg)
 		return;
 
-	err = nla_put_string(msg, KSOCKET_A_SERVICE_NAME, svc->cfg.name);
+	err = nla_put_string(msg, KSOCKET_A_SERVICE_NAME, name);
 	if (!err)
 		err = nla_put_u32(msg, KSOCKET_A_SERVICE_STOP_REASON, reason);
-	ksocket_nl_event_send(svc, msg, hdr, err);
+	ksocket_nl_event_send(net, msg, hdr, err);
 }
 
 /**
@@ -794,7 +794,7 @@ void ksocket_nl_receiver(const struct ksocket_service *svc, bool unreachable,
 	void *hdr;
 	int bad;
 
-	msg = ksocket_nl_event_new(svc, cmd, &hdr);
+	msg = ksocket_nl_event_new(svc->net, cmd, &hdr);
 	if (!msg)
 		return;
 
@@ -804,7 +804,7 @@ void ksocket_nl_receiver(const struct ksocket_service *svc, bool unreachable,
 					  &svc->cfg.reply);
 	if (!bad && unreachable)
 		bad = nla_put_u32(msg, KSOCKET_A_SERVICE_ERROR, err);
-	ksocket_nl_event_send(svc, msg, hdr, bad);
+	ksocket_nl_event_send(svc->net, msg, hdr, bad);
 }
 
 /**

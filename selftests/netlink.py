@@ -228,6 +228,23 @@ def idempotent():
         ynl.do("service-del", {"name": name})
 
 
+def gone():
+    """Replaced by what cannot start, when it cannot start again itself."""
+    ynl, listener = family(), family()
+    here = {"ipv4": "192.0.2.1", "port": 7000}
+    assert not os.system("ip addr add 192.0.2.1/32 dev lo")
+    ynl.do("service-new", dict(ECHO, listen=here))
+    listener.ntf_subscribe("events")
+    assert not os.system("ip addr del 192.0.2.1/32 dev lo")
+    refused(ynl, "service-new", dict(ECHO, listen={"ipv4": "192.0.2.99", "port": 7000}),
+            errno.EADDRNOTAVAIL, "not an address of this host", ".listen",
+            flags=[Netlink.NLM_F_REPLACE])
+    assert names(ynl) == []
+    told = [next_event(listener) for _ in range(2)]
+    assert told == [("service-stopped", {"name": "a", "stop-reason": reason})
+                    for reason in ("replaced", "error")], told
+
+
 def change():
     ynl = family()
     ynl.do("service-new", ECHO)

@@ -61,6 +61,7 @@ cli() {
 refusals() { by_library refusals; }
 round_trip() { by_library round_trip; }
 idempotent() { by_library idempotent; }
+gone() { by_library gone; }
 change() { by_library change; }
 many() { by_library many; }
 threads_apart() { by_library threads_apart; }
@@ -86,6 +87,7 @@ ksocket_run_tests \
 	round_trip:"what is asked is what runs, what runs is what is told" \
 	refusals:"bad requests: their errno, their words, their attribute" \
 	idempotent:"the same again, another one, NLM_F_EXCL, NLM_F_REPLACE" \
+	gone:"what could be neither replaced nor started again" \
 	change:"what changes without a stop, and counters from 0" \
 	threads_apart:"the counters of each thread" \
 	many:"hundreds of services, dumped while they come and go" \

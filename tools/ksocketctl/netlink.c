@@ -39,6 +39,7 @@ static const char *const stop_names[] = {
 	[KSOCKET_STOP_REASON_REPLACED] = "replaced",
 	[KSOCKET_STOP_REASON_NAMESPACE_EXIT] = "namespace-exit",
 	[KSOCKET_STOP_REASON_MODULE_UNLOAD] = "module-unload",
+	[KSOCKET_STOP_REASON_ERROR] = "error",
 	NULL
 };
 

@@ -49,12 +49,15 @@ enum ksocket_datapath {
  * @KSOCKET_STOP_REASON_NAMESPACE_EXIT: Its network namespace ends; nobody is
  *   left to be told.
  * @KSOCKET_STOP_REASON_MODULE_UNLOAD: The module is being unloaded.
+ * @KSOCKET_STOP_REASON_ERROR: What was to take its place could not start, and
+ *   it could not be started again; told after "replaced".
  */
 enum ksocket_stop_reason {
 	KSOCKET_STOP_REASON_ASKED,
 	KSOCKET_STOP_REASON_REPLACED,
 	KSOCKET_STOP_REASON_NAMESPACE_EXIT,
 	KSOCKET_STOP_REASON_MODULE_UNLOAD,
+	KSOCKET_STOP_REASON_ERROR,
 };
 
 enum {
