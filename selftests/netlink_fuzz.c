@@ -96,7 +96,7 @@ FIXTURE_SETUP(fuzz)
 		SKIP(return, "needs root");
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
 	ASSERT_EQ(0, lo_up());
-	ASSERT_EQ(0, load());
+	ASSERT_EQ(0, load("listen_port=0"));
 	self->fd = nl_open();
 	ASSERT_LE(0, self->fd);
 	self->family = family_number(self->fd);

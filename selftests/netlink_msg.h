@@ -7,19 +7,10 @@
 #define NETLINK_MSG_H
 
 #include <asm/posix_types.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
-#include <linux/types.h>
-#include <net/if.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#include "common.h"
 
 #include "../include/uapi/linux/ksocket_netlink.h"
 
@@ -31,42 +22,6 @@ struct message {
 	struct genlmsghdr genl;
 	__u8 attrs[ROOM];
 };
-
-static __u32 next_state = 2463534242;
-
-static inline __u32 next(void)
-{
-	__u32 x = next_state;
-
-	x ^= x << 13;
-	x ^= x >> 17;
-	x ^= x << 5;
-	next_state = x;
-	return x;
-}
-
-static inline int load(void)
-{
-	const char *file = getenv("KSOCKET_KO");
-	int fd = open(file ? file : "../ksocket.ko", O_RDONLY | O_CLOEXEC);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	err = syscall(SYS_finit_module, fd, "listen_port=0", 0) ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-static inline int lo_up(void)
-{
-	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	int err = ioctl(fd, SIOCSIFFLAGS, &ifr);
-
-	close(fd);
-	return err;
-}
 
 static inline struct nlattr *put(struct message *msg, int type,
 				 const void *data, size_t len)
@@ -260,20 +215,6 @@ static inline int events_group(int fd)
 	id = find_attr((void *)first + NLA_HDRLEN, (void *)first + first->nla_len,
 		       CTRL_ATTR_MCAST_GRP_ID);
 	return id ? *(__u32 *)((void *)id + NLA_HDRLEN) : 0;
-}
-
-static inline int services_shown(void)
-{
-	FILE *file = fopen("/proc/net/ksocket", "r");
-	char line[256];
-	int n = 0;
-
-	if (!file)
-		return -1;
-	while (fgets(line, sizeof(line), file))
-		n += !strncmp(line, "service ", 8);
-	fclose(file);
-	return n;
 }
 
 /* Services that a dump shows; none of four is too much for one message. */

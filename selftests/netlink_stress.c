@@ -209,7 +209,7 @@ FIXTURE_SETUP(stress)
 	ASSERT_NE(MAP_FAILED, done);
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
 	ASSERT_EQ(0, lo_up());
-	ASSERT_EQ(0, load());
+	ASSERT_EQ(0, load("listen_port=0"));
 }
 
 FIXTURE_TEARDOWN(stress)

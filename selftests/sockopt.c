@@ -9,52 +9,21 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/types.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "kselftest_harness.h"
+
+#include "common.h"
 
 #include "../include/uapi/linux/ksocket.h"
 #include "../include/uapi/linux/ksocket_netlink.h"
 
 #define PORT		7000
 #define PATIENCE	30	/* seconds, for slow machines */
-
-static int load(void)
-{
-	const char *file = getenv("KSOCKET_KO");
-	int fd = open(file ? file : "../ksocket.ko", O_RDONLY | O_CLOEXEC);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	err = syscall(SYS_finit_module, fd, "listen_port=0", 0) ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-static int lo_up(void)
-{
-	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	int err = ioctl(fd, SIOCSIFFLAGS, &ifr);
-
-	close(fd);
-	return err;
-}
 
 static struct ksocket_so_addr address(int family, int port)
 {
@@ -110,7 +79,7 @@ FIXTURE_SETUP(so)
 		SKIP(return, "needs root");
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
 	ASSERT_EQ(0, lo_up());
-	ASSERT_EQ(0, load());
+	ASSERT_EQ(0, load("listen_port=0"));
 	self->level = variant->level;
 	self->fd = socket(variant->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	ASSERT_LE(0, self->fd);
@@ -159,21 +128,6 @@ static int services(FIXTURE_DATA(so) * self)
 	    info.version != KSOCKET_SO_VERSION)
 		return -1;
 	return info.services;
-}
-
-/* Services that /proc/net/ksocket shows. */
-static int services_shown(void)
-{
-	FILE *file = fopen("/proc/net/ksocket", "r");
-	char line[256];
-	int n = 0;
-
-	if (!file)
-		return -1;
-	while (fgets(line, sizeof(line), file))
-		n += !strncmp(line, "service ", 8);
-	fclose(file);
-	return n;
 }
 
 static bool echoes(int port)
@@ -403,17 +357,7 @@ TEST_F(so, capability)
 			break;
 		usleep(10000);
 	}
-	ASSERT_EQ(0, load());
-}
-
-static __u32 next(void)
-{
-	static __u32 x = 2463534242;
-
-	x ^= x << 13;
-	x ^= x >> 17;
-	x ^= x << 5;
-	return x;
+	ASSERT_EQ(0, load("listen_port=0"));
 }
 
 /* What was right, and then something in it is not. */

@@ -9,20 +9,12 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/types.h>
-#include <net/if.h>
 #include <sched.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 #include "kselftest_harness.h"
+
+#include "common.h"
 
 #define LISTEN_PORT	7000
 #define REPLY_PORT	7001
@@ -33,19 +25,6 @@
 #define SMALL_BUFFER	512
 
 static const char text[] = "testing...";
-
-static int load(const char *params)
-{
-	const char *file = getenv("KSOCKET_KO");
-	int fd = open(file ? file : "../ksocket.ko", O_RDONLY | O_CLOEXEC);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	err = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
-	close(fd);
-	return err;
-}
 
 /* A counter of the namespace's one service, -1 without. */
 static long long counter(const char *key)
@@ -81,16 +60,6 @@ static int lo_set_mtu(int mtu)
 	struct ifreq ifr = { .ifr_name = "lo", .ifr_mtu = mtu };
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	int err = ioctl(fd, SIOCSIFMTU, &ifr);
-
-	close(fd);
-	return err;
-}
-
-static int lo_up(void)
-{
-	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	int err = ioctl(fd, SIOCSIFFLAGS, &ifr);
 
 	close(fd);
 	return err;
