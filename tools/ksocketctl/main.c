@@ -20,6 +20,15 @@
 
 struct options options;
 
+static void vcomplain(const char *fmt, va_list args)
+{
+	/* What was printed before comes before. */
+	fflush(stdout);
+	fputs("ksocketctl: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+}
+
 /**
  * complain() - say what is wrong
  * @fmt: as for printf()
@@ -28,13 +37,9 @@ void complain(const char *fmt, ...)
 {
 	va_list args;
 
-	/* What was printed before comes before. */
-	fflush(stdout);
-	fputs("ksocketctl: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	vcomplain(fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
 }
 
 /**
@@ -45,11 +50,10 @@ void usage_error(const char *fmt, ...)
 {
 	va_list args;
 
-	fputs("ksocketctl: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	vcomplain(fmt, args);
 	va_end(args);
-	fputs("\nsee ksocketctl help\n", stderr);
+	fputs("see ksocketctl help\n", stderr);
 	exit(EXIT_USAGE);
 }
 
@@ -80,23 +84,23 @@ static void help(FILE *out)
 	      "See ksocketctl(8).\n", out);
 }
 
-static json_t *get_one(const char *name)
+static struct request *request_for(int cmd, int flags, const char *name)
 {
-	struct request *req = nl_request(KSOCKET_CMD_SERVICE_GET, 0);
-
-	nl_word(req, "service", name);
-	mnl_attr_put_strz(req->nlh, KSOCKET_A_SERVICE_NAME, name);
-	return json_pack("[o]", nl_do(req));
-}
-
-static struct request *request_for(int cmd, int flags, char ***argv)
-{
-	const char *name = args_next(argv, "the name of a service");
 	struct request *req = nl_request(cmd, flags);
 
 	nl_word(req, "service", name);
 	mnl_attr_put_strz(req->nlh, KSOCKET_A_SERVICE_NAME, name);
 	return req;
+}
+
+static struct request *request_for_next(int cmd, int flags, char ***argv)
+{
+	return request_for(cmd, flags, args_next(argv, "the name of a service"));
+}
+
+static json_t *get_one(const char *name)
+{
+	return json_pack("[o]", nl_do(request_for(KSOCKET_CMD_SERVICE_GET, 0, name)));
 }
 
 /* Takes the services. */
@@ -149,7 +153,7 @@ static int cmd_stats(char **argv)
 
 static int new_service(int flags, char **argv)
 {
-	struct request *req = request_for(KSOCKET_CMD_SERVICE_NEW, flags, &argv);
+	struct request *req = request_for_next(KSOCKET_CMD_SERVICE_NEW, flags, &argv);
 
 	args_service(req, argv);
 	nl_do(req);
@@ -168,7 +172,7 @@ static int cmd_replace(char **argv)
 
 static int cmd_set(char **argv)
 {
-	struct request *req = request_for(KSOCKET_CMD_SERVICE_SET, 0, &argv);
+	struct request *req = request_for_next(KSOCKET_CMD_SERVICE_SET, 0, &argv);
 
 	args_change(req, argv);
 	nl_do(req);
@@ -177,7 +181,7 @@ static int cmd_set(char **argv)
 
 static int by_name(int cmd, char **argv)
 {
-	struct request *req = request_for(cmd, 0, &argv);
+	struct request *req = request_for_next(cmd, 0, &argv);
 
 	args_end(argv);
 	nl_do(req);
@@ -210,7 +214,7 @@ static size_t read_payload(char *buf, size_t size)
 
 static int cmd_send(char **argv)
 {
-	struct request *req = request_for(KSOCKET_CMD_SEND, 0, &argv);
+	struct request *req = request_for_next(KSOCKET_CMD_SEND, 0, &argv);
 	const char *text = args_next(&argv, "what to send");
 	static char payload[65530];
 	size_t len = strlen(text);
