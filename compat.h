@@ -6,13 +6,16 @@
 #ifndef KSOCKET_COMPAT_H
 #define KSOCKET_COMPAT_H
 
+#include <linux/bvec.h>
 #include <linux/net.h>
+#include <linux/uio.h>
 #include <linux/version.h>
 #include <net/genetlink.h>
 #include <net/ip6_fib.h>
 #include <net/ipv6.h>
 #include <net/netlink.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 #include <net/udp.h>
 
 /*
@@ -30,12 +33,55 @@ static inline int ksocket_bind(struct socket *sock, struct sockaddr *addr,
 }
 
 static inline int ksocket_connect(struct socket *sock, struct sockaddr *addr,
-				  int len)
+				  int len, int flags)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
-	return kernel_connect(sock, (struct sockaddr_unsized *)addr, len, 0);
+	return kernel_connect(sock, (struct sockaddr_unsized *)addr, len,
+			      flags);
 #else
-	return kernel_connect(sock, addr, len, 0);
+	return kernel_connect(sock, addr, len, flags);
+#endif
+}
+
+/* 6.5: pages are lent by a flag of sendmsg(), not by a call for each. */
+static inline int ksocket_tcp_sendpages(struct sock *sk, struct bio_vec *vec,
+					unsigned int n, size_t len, int flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+	struct msghdr msg = { .msg_flags = flags | MSG_SPLICE_PAGES };
+
+	iov_iter_bvec(&msg.msg_iter, WRITE, vec, n, len);
+	return tcp_sendmsg_locked(sk, &msg, len);
+#else
+	size_t sent = 0;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < n; i++) {
+		bool last = i == n - 1;
+
+		err = kernel_sendpage_locked(sk, vec[i].bv_page,
+					     vec[i].bv_offset, vec[i].bv_len,
+					     flags | (last ? 0 : MSG_MORE |
+						      MSG_SENDPAGE_NOTLAST));
+		if (err <= 0)
+			return sent ? : err;
+		sent += err;
+		if (err < vec[i].bv_len)
+			break;
+	}
+
+	return sent;
+#endif
+}
+
+/* 6.1: a namespace may have a table of connections of its own. */
+static inline struct inet_hashinfo *ksocket_tcp_hashinfo(const struct net *net)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+	return net->ipv4.tcp_death_row.hashinfo;
+#else
+	return &tcp_hashinfo;
 #endif
 }
 

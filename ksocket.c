@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ksocket: UDP echo and relay daemon in the kernel
+ * ksocket: UDP and TCP echo and relay daemon in the kernel
  *
  * A service is a handful of workers. Each has its own bound socket, takes
  * datagrams and answers through a second, connected socket, or to the sender:
- * by its kthread, or at once in the softirq that received them. This file is the
- * daemon: the way of a datagram, the life of a service, the namespaces, the
- * module.
+ * by its kthread, or at once in the softirq that received them. Connections are
+ * transport/tcp.c's own. This file is the daemon: the way of a datagram, the life
+ * of a service, the namespaces, the module.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -36,7 +36,11 @@
 /* Threads in all network namespaces that user namespaces own. */
 #define KSOCKET_USERNS_THREADS	256
 
+/* TCP connections there, likewise. */
+#define KSOCKET_USERNS_CONNECTIONS	8192
+
 static atomic_t ksocket_userns_threads;
+static atomic_t ksocket_userns_connections;
 static unsigned int ksocket_net_id;
 
 /**
@@ -128,6 +132,39 @@ const struct ksocket_mode *ksocket_mode_find(const char *name)
 			return ksocket_modes[i];
 
 	return NULL;
+}
+
+static const struct ksocket_transport *const ksocket_transports[] = {
+	[KSOCKET_PROTO_UDP] = &ksocket_udp,
+	[KSOCKET_PROTO_TCP] = &ksocket_tcp,
+};
+
+/**
+ * ksocket_proto_name() - name of what requests come by
+ * @proto: one of the enum
+ *
+ * Return: the name as users write it.
+ */
+const char *ksocket_proto_name(enum ksocket_proto proto)
+{
+	return ksocket_transports[proto]->name;
+}
+
+/**
+ * ksocket_proto_find() - look up what requests come by
+ * @name: as users write it
+ *
+ * Return: one of enum ksocket_proto, or -EINVAL.
+ */
+int ksocket_proto_find(const char *name)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(ksocket_transports); i++)
+		if (!strcmp(ksocket_transports[i]->name, name))
+			return i;
+
+	return -EINVAL;
 }
 
 static const char *const ksocket_datapaths[] = {
@@ -383,7 +420,13 @@ void ksocket_worker_ready(struct ksocket_worker *worker)
 	worker->data_ready(worker->listen->sk);
 }
 
-static bool ksocket_worker_round(struct ksocket_worker *worker)
+/**
+ * ksocket_worker_serve() - take datagrams and answer them, by the thread
+ * @worker: the worker
+ *
+ * Return: true when nothing is left to take.
+ */
+bool ksocket_worker_serve(struct ksocket_worker *worker)
 {
 	bool done, blocked;
 
@@ -408,13 +451,82 @@ static int ksocket_worker_run(void *data)
 	struct ksocket_worker *worker = data;
 
 	while (!kthread_should_stop()) {
-		if (ksocket_worker_round(worker))
+		if (worker->svc->transport->serve(worker))
 			worker->svc->transport->wait(worker);
 		/* Under a flood it never sleeps: let others run, RCU-tasks too. */
 		cond_resched_tasks_rcu_qs();
 	}
 
 	return 0;
+}
+
+/* Connections, as far as they are not a transport's */
+
+/**
+ * ksocket_conn_charge() - may the service have one more connection?
+ * @svc: the service
+ *
+ * Return: true if so, until ksocket_conn_uncharge().
+ */
+bool ksocket_conn_charge(struct ksocket_service *svc)
+{
+	bool userns = svc->net->user_ns != &init_user_ns;
+
+	if (atomic_inc_return(&svc->connections) > svc->cfg.max_connections)
+		goto err_service;
+	if (userns && atomic_inc_return(&ksocket_userns_connections) >
+		      KSOCKET_USERNS_CONNECTIONS)
+		goto err_userns;
+	return true;
+
+err_userns:
+	atomic_dec(&ksocket_userns_connections);
+err_service:
+	atomic_dec(&svc->connections);
+	return false;
+}
+
+/**
+ * ksocket_conn_uncharge() - one less
+ * @svc: the service
+ */
+void ksocket_conn_uncharge(struct ksocket_service *svc)
+{
+	atomic_dec(&svc->connections);
+	if (svc->net->user_ns != &init_user_ns)
+		atomic_dec(&ksocket_userns_connections);
+}
+
+/**
+ * ksocket_conn_opened() - a connection was taken from the backlog
+ * @worker: the worker
+ * @peer: the client
+ */
+void ksocket_conn_opened(struct ksocket_worker *worker,
+			 const union ksocket_addr *peer)
+{
+	ksocket_count_accepted(worker);
+	trace_ksocket_conn_open(worker->svc, peer);
+}
+
+/**
+ * ksocket_conn_closed() - a connection has ended
+ * @worker: the worker
+ * @info: the connection
+ * @reason: why
+ * @err: the negative errno that says so, or 0
+ */
+void ksocket_conn_closed(struct ksocket_worker *worker,
+			 const struct ksocket_conn_info *info,
+			 enum ksocket_close reason, int err)
+{
+	struct ksocket_service *svc = worker->svc;
+
+	ksocket_count_close(worker, reason);
+	trace_ksocket_conn_close(svc, info, reason, err);
+	if (reason >= KSOCKET_CLOSE_UPSTREAM_REFUSED &&
+	    reason <= KSOCKET_CLOSE_UPSTREAM_TIMEOUT)
+		ksocket_watch_refused(svc, -err);
 }
 
 /* The life of a service */
@@ -560,12 +672,16 @@ ksocket_service_alloc(struct net *net, const struct ksocket_config *cfg)
 	/* An answer that is not the request takes the buffer in any case. */
 	if (cfg->mode->compose)
 		svc->cfg.datapath = KSOCKET_DATAPATH_COPY;
+	/* No softirq can send by TCP. */
+	else if (cfg->proto == KSOCKET_PROTO_TCP &&
+		 cfg->datapath == KSOCKET_DATAPATH_SOFTIRQ)
+		svc->cfg.datapath = KSOCKET_DATAPATH_ZEROCOPY;
 	ksocket_addr_format(svc->listen_text, &cfg->listen);
 	if (ksocket_has_receiver(cfg))
 		ksocket_addr_format(svc->reply_text, &cfg->reply);
 	else
 		strscpy(svc->reply_text, "-", sizeof(svc->reply_text));
-	svc->transport = &ksocket_udp;
+	svc->transport = ksocket_transports[cfg->proto];
 	ksocket_watch_init(svc);
 	for (i = 0; i < cfg->threads; i++) {
 		if (ksocket_worker_init(&svc->workers[i], svc))
@@ -883,6 +999,12 @@ static int ksocket_service_send_one(struct ksocket_service *svc,
 					    "this service has no receiver",
 					    "service '%s' has no receiver",
 					    svc->cfg.name);
+	if (svc->transport->streams)
+		return ksocket_report_field(rep, -EOPNOTSUPP,
+					    KSOCKET_FIELD_NAME,
+					    "each client of this service has a connection of its own to the receiver",
+					    "each client of service '%s' has a connection of its own to the receiver",
+					    svc->cfg.name);
 
 	err = svc->transport->send(worker, &dgram);
 	if (err)
@@ -939,6 +1061,9 @@ static int __net_init ksocket_net_init(struct net *net)
 	mutex_init(&kn->demux_lock);
 	INIT_LIST_HEAD(&kn->services);
 	kn->changes = 1;
+	spin_lock_init(&kn->hops_lock);
+	for (i = 0; i < ARRAY_SIZE(kn->hops); i++)
+		INIT_HLIST_HEAD(&kn->hops[i]);
 	for (i = 0; i < ARRAY_SIZE(kn->endpoints); i++)
 		INIT_HLIST_HEAD(&kn->endpoints[i]);
 
@@ -1063,7 +1188,7 @@ static void __exit ksocket_exit(void)
 }
 module_exit(ksocket_exit);
 
-MODULE_DESCRIPTION("UDP echo and relay daemon in the kernel");
+MODULE_DESCRIPTION("UDP and TCP echo and relay daemon in the kernel");
 MODULE_AUTHOR("The ksocket authors");
 MODULE_LICENSE("GPL");
 MODULE_VERSION("0.1.0");

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * ksocket: UDP echo and relay daemon in the kernel
+ * ksocket: UDP and TCP echo and relay daemon in the kernel
  *
  * The structs and verbs that the rooms of the module share.
  *
  * The way of a datagram, one direction only:
  *
  *   listen socket -> guard -> respond -> reply socket (or the sender)
+ *
+ * The way of a stream, see transport/tcp.c:
+ *
+ *   listen socket -> connection -> its own bytes back, or another connection
  *
  * Locks: struct ksocket_net.lock guards the list of services and the writing
  * side of the endpoint table; struct ksocket_worker.lock is held by whoever
@@ -40,6 +44,7 @@ struct net_device;
 struct seq_file;
 struct sock;
 struct socket;
+struct ksocket_tcp;
 struct task_struct;
 
 #define KSOCKET_NAME_LEN	(KSOCKET_NAME_MAX + 1)
@@ -96,6 +101,44 @@ enum ksocket_drop {
 	KSOCKET_DROP_NONE = KSOCKET_DROP_MAX,	/* let it pass */
 };
 
+/*
+ * The one table of the ways that a TCP connection ends, likewise: the counters
+ * close_*, the netlink attributes and ksocket:ksocket_conn_close come from it.
+ */
+#define KSOCKET_CLOSE_TABLE(X) \
+	X(DONE, "done", \
+	  "both directions have ended in order") \
+	X(RESET, "reset", \
+	  "the client or the upstream has reset it") \
+	X(TIMEOUT, "timeout", \
+	  "the client or the upstream does not acknowledge any more") \
+	X(IDLE, "idle", \
+	  "nothing was sent or acknowledged for idle_timeout") \
+	X(UNFINISHED, "unfinished", \
+	  "the other side has not taken the rest, or the end, for 30 s") \
+	X(LIMIT, "limit", \
+	  "there were max_connections, so it was reset at once") \
+	X(LOOP, "loop", \
+	  "it came through eight ksocket services of this namespace already") \
+	X(UPSTREAM_REFUSED, "upstream_refused", \
+	  "mode relay: the receiver refuses connections") \
+	X(UPSTREAM_UNREACHABLE, "upstream_unreachable", \
+	  "mode relay: no way to the receiver, or a policy forbids it") \
+	X(UPSTREAM_TIMEOUT, "upstream_timeout", \
+	  "mode relay: the receiver has not answered for 10 s") \
+	X(NOMEM, "nomem", \
+	  "no memory for it") \
+	X(STOPPED, "stopped", \
+	  "the service has stopped")
+
+/* One enumerator for each row, as for the drop reasons. */
+enum ksocket_close {
+#define KSOCKET_CLOSE_ENUM(sym, name, doc) KSOCKET_CLOSE_##sym,
+	KSOCKET_CLOSE_TABLE(KSOCKET_CLOSE_ENUM)
+#undef KSOCKET_CLOSE_ENUM
+	KSOCKET_CLOSE_MAX,		/* number of reasons */
+};
+
 /**
  * enum ksocket_field - what of a configuration is at fault
  * @KSOCKET_FIELD_NONE: nothing in particular
@@ -107,6 +150,9 @@ enum ksocket_drop {
  * @KSOCKET_FIELD_RCVBUF: the receive buffer
  * @KSOCKET_FIELD_SNDBUF: the send buffer
  * @KSOCKET_FIELD_DATAPATH: the datapath
+ * @KSOCKET_FIELD_MODE: the mode
+ * @KSOCKET_FIELD_MAX_CONNECTIONS: the number of connections
+ * @KSOCKET_FIELD_BACKLOG: the backlog
  */
 enum ksocket_field {
 	KSOCKET_FIELD_NONE,
@@ -118,6 +164,9 @@ enum ksocket_field {
 	KSOCKET_FIELD_RCVBUF,
 	KSOCKET_FIELD_SNDBUF,
 	KSOCKET_FIELD_DATAPATH,
+	KSOCKET_FIELD_MODE,
+	KSOCKET_FIELD_MAX_CONNECTIONS,
+	KSOCKET_FIELD_BACKLOG,
 };
 
 /**
@@ -173,6 +222,7 @@ struct ksocket_mode;
  * struct ksocket_config - what a service is asked to do
  * @name: unique in its namespace; letters, digits and punctuation
  * @mode: what becomes of a request
+ * @proto: what the requests come by
  * @listen: address and port the requests come to; the port is not 0
  * @reply: address and port of the receiver, where @mode has one
  * @device: name of the device the listen sockets are bound to, or empty
@@ -187,6 +237,12 @@ struct ksocket_mode;
  *	own listen port too
  * @datapath: how a datagram becomes its answer
  * @gro: take bursts of datagrams as one packet (UDP_GRO)
+ * @max_connections: TCP connections at a time, 1 to %KSOCKET_CONNECTIONS_MAX
+ * @backlog: connections that may wait to be taken, 1 to 65535; what is more than
+ *	net.core.somaxconn does not count
+ * @idle_timeout: seconds that a connection may be idle, 0 for ever
+ * @keepalive: seconds after which a silent peer is asked whether it is still
+ *	there, 0 for never
  * @text_len: bytes in @text
  * @text: what mode text answers
  *
@@ -196,6 +252,7 @@ struct ksocket_mode;
 struct ksocket_config {
 	char name[KSOCKET_NAME_LEN];
 	const struct ksocket_mode *mode;
+	enum ksocket_proto proto;
 	union ksocket_addr listen;
 	union ksocket_addr reply;
 	char device[IFNAMSIZ];
@@ -208,6 +265,10 @@ struct ksocket_config {
 	u16 min_source_port;
 	enum ksocket_datapath datapath;
 	bool gro;
+	unsigned int max_connections;
+	unsigned int backlog;
+	unsigned int idle_timeout;
+	unsigned int keepalive;
 	u16 text_len;
 	char text[KSOCKET_TEXT_MAX + 1];
 };
@@ -225,9 +286,14 @@ struct ksocket_config {
  * @wakeups: times a worker slept and was woken
  * @fallbacks: datagrams copied, although the datapath is another
  * @user_sends: payloads of user space sent, see ksocket_service_send()
+ * @accepted: TCP connections taken from the backlog, those refused at once too
+ * @connected: TCP connections to the receiver that came up
+ * @closes: TCP connections that have ended, by reason
  * @syncp: lets 32-bit readers see whole 64-bit values
  *
- * At every quiet moment rx_packets = tx_packets + discarded + sum of drops.
+ * At every quiet moment rx_packets = tx_packets + discarded + sum of drops, and
+ * accepted = connections there are + sum of closes. What comes and goes by
+ * TCP is counted in bytes only.
  */
 struct ksocket_stats {
 	u64_stats_t rx_packets;
@@ -241,6 +307,9 @@ struct ksocket_stats {
 	u64_stats_t wakeups;
 	u64_stats_t fallbacks;
 	u64_stats_t user_sends;
+	u64_stats_t accepted;
+	u64_stats_t connected;
+	u64_stats_t closes[KSOCKET_CLOSE_MAX];
 	struct u64_stats_sync syncp;
 };
 
@@ -250,7 +319,8 @@ struct ksocket_stats {
  * Members as in struct ksocket_stats, and two that the stack counts:
  *
  * @rx_overflow: datagrams that the stack dropped because a listen socket's
- *	receive buffer was full (or the checksum wrong); not in rx_packets
+ *	receive buffer was full (or the checksum wrong), or connections because
+ *	its backlog was; not in rx_packets, nor in accepted
  * @reply_ignored: datagrams that a receiver sent back to a reply socket,
  *	which nobody reads
  */
@@ -267,6 +337,9 @@ struct ksocket_totals {
 	u64 wakeups;
 	u64 fallbacks;
 	u64 user_sends;
+	u64 accepted;
+	u64 connected;
+	u64 closes[KSOCKET_CLOSE_MAX];
 	/* public: */
 	u64 rx_overflow;
 	u64 reply_ignored;
@@ -376,6 +449,7 @@ struct ksocket_datagram {
  * @data_ready: what the stack would call without us
  * @dgram: the datagram that is being answered
  * @flows: the last senders
+ * @tcp: the connections of a TCP service, or NULL
  *
  * Workers share nothing on the data path.
  */
@@ -402,6 +476,7 @@ struct ksocket_worker {
 	void (*data_ready)(struct sock *sk);
 	struct ksocket_datagram dgram;
 	struct ksocket_flow flows[1 << KSOCKET_FLOW_BITS];
+	struct ksocket_tcp *tcp;
 };
 
 /**
@@ -415,7 +490,7 @@ struct ksocket_worker {
  * @told_unreachable: what was last said of it
  * @trying: it has been sent something since it has last refused
  * @tried_at: when that was seen, in jiffies as all times here
- * @tx_packets: answers sent when it has last refused
+ * @sent: answers sent, or connections made, when it has last refused
  * @told_at: when something was last said
  * @loops: loops told of
  * @loop_at: when
@@ -435,7 +510,7 @@ struct ksocket_watch {
 	bool told_unreachable;
 	bool trying;
 	u64 tried_at;
-	u64 tx_packets;
+	u64 sent;
 	u64 told_at;
 	u64 loops;
 	u64 loop_at;
@@ -456,6 +531,7 @@ struct ksocket_watch {
  * @listen_end: the listen address, for loop detection
  * @rcu: the endpoints are looked up under RCU
  * @watch: what it says without being asked
+ * @connections: TCP connections there are
  * @workers: cfg.threads of them
  */
 struct ksocket_service {
@@ -470,10 +546,26 @@ struct ksocket_service {
 	struct ksocket_endpoint listen_end;
 	struct rcu_head rcu;
 	struct ksocket_watch watch;
+	atomic_t connections;
 	struct ksocket_worker workers[];
 };
 
 #define KSOCKET_ENDPOINT_BITS	6
+#define KSOCKET_HOP_BITS	8
+
+/**
+ * struct ksocket_hop - a TCP connection from us to a receiver
+ * @node: in the namespace's table; written under its lock, read under RCU
+ * @addr: our address and port
+ * @count: ksocket services that it has come through
+ *
+ * A connection from such an address comes from a ksocket service.
+ */
+struct ksocket_hop {
+	struct hlist_node node;
+	union ksocket_addr addr;
+	unsigned int count;
+};
 
 /**
  * struct ksocket_net - what ksocket keeps for one network namespace
@@ -483,6 +575,8 @@ struct ksocket_service {
  * @changes: counts services that come and go, for dumps; never 0
  * @closed: nothing starts any more
  * @endpoints: hash table of struct ksocket_endpoint by port
+ * @hops_lock: guards the writers of @hops
+ * @hops: hash table of struct ksocket_hop by port
  * @demux_lock: guards the life of @demux and @demux_users
  * @demux: the senders that are known, NULL without a worker that wants it
  * @demux_users: how many workers do
@@ -497,6 +591,8 @@ struct ksocket_net {
 	struct ksocket_udp_demux *demux;
 	unsigned int demux_users;
 	struct hlist_head endpoints[1 << KSOCKET_ENDPOINT_BITS];
+	spinlock_t hops_lock;	/* see above */
+	struct hlist_head hops[1 << KSOCKET_HOP_BITS];
 };
 
 /**
@@ -540,8 +636,32 @@ static inline bool ksocket_has_receiver(const struct ksocket_config *cfg)
 }
 
 /**
+ * struct ksocket_conn_info - a TCP connection, as told to users
+ * @id: its number in its service, in the order of coming
+ * @thread: which of the service's workers has it
+ * @peer: address and port of the client
+ * @state: what it is at
+ * @age: since it was taken, in milliseconds
+ * @idle: since something was last moved, in milliseconds
+ * @rx_bytes: what the client has sent
+ * @tx_bytes: what was sent to it
+ */
+struct ksocket_conn_info {
+	u32 id;
+	u32 thread;
+	union ksocket_addr peer;
+	enum ksocket_conn_state state;
+	u64 age;
+	u64 idle;
+	u64 rx_bytes;
+	u64 tx_bytes;
+};
+
+/**
  * struct ksocket_transport - how a worker talks to the network
  * @name: as shown to users
+ * @streams: it has connections, and takes no datagrams: what follows @serve is
+ *	for datagrams
  * @open: make the worker's sockets, bound and connected; on error nothing is
  *	left. May sleep. Return: 0 or a negative errno, reported.
  * @close: release the sockets. May sleep; the thread has ended.
@@ -549,6 +669,11 @@ static inline bool ksocket_has_receiver(const struct ksocket_config *cfg)
  * @detach: undo @attach; no softirq is in there after an RCU grace period
  * @set_buffers: take the sizes of the socket buffers from the configuration
  * @wait: sleep until there is something to do or the thread is asked to stop
+ * @rx_overflow: what the stack dropped at the listen socket
+ * @next_conn: the connection with the lowest number not below that; NULL
+ *	without @streams. Return: true if there is one.
+ * @serve: do what there is to do, up to a budget. Return: true when nothing is
+ *	left.
  * @pending: is there a datagram to take?
  * @recv: take a datagram without waiting, under the worker's lock. Return: 0,
  *	-EAGAIN when there is none, or another negative errno.
@@ -560,17 +685,21 @@ static inline bool ksocket_has_receiver(const struct ksocket_config *cfg)
  * @build: send what is in the buffer; see ksocket_udp_build()
  * @send: likewise, by way of a socket, which may sleep but does not wait for
  *	room. Return: 0 or a negative errno.
- * @rx_overflow: datagrams the stack dropped at the listen socket
  * @reply_ignored: datagrams the stack dropped at the reply socket
  */
 struct ksocket_transport {
 	const char *name;
+	bool streams;
 	int (*open)(struct ksocket_worker *worker, struct ksocket_report *rep);
 	void (*close)(struct ksocket_worker *worker);
 	void (*attach)(struct ksocket_worker *worker);
 	void (*detach)(struct ksocket_worker *worker);
 	void (*set_buffers)(struct ksocket_worker *worker);
 	void (*wait)(struct ksocket_worker *worker);
+	u32 (*rx_overflow)(const struct ksocket_worker *worker);
+	bool (*next_conn)(struct ksocket_worker *worker, u32 id,
+			  struct ksocket_conn_info *info);
+	bool (*serve)(struct ksocket_worker *worker);
 	bool (*pending)(const struct ksocket_worker *worker);
 	int (*recv)(struct ksocket_worker *worker,
 		    struct ksocket_datagram *dgram);
@@ -586,12 +715,14 @@ struct ksocket_transport {
 		     struct ksocket_datagram *dgram);
 	int (*send)(struct ksocket_worker *worker,
 		    const struct ksocket_datagram *dgram);
-	u32 (*rx_overflow)(const struct ksocket_worker *worker);
 	u32 (*reply_ignored)(const struct ksocket_worker *worker);
 };
 
 /* transport/udp.c */
 extern const struct ksocket_transport ksocket_udp;
+
+/* transport/tcp.c */
+extern const struct ksocket_transport ksocket_tcp;
 
 /* respond/ */
 extern const struct ksocket_mode ksocket_relay;
@@ -630,6 +761,16 @@ const struct ksocket_mode *ksocket_mode_find(const char *name);
 const struct ksocket_mode *ksocket_mode_get(enum ksocket_mode_id id);
 const char *ksocket_datapath_name(enum ksocket_datapath datapath);
 int ksocket_datapath_find(const char *name);
+int ksocket_proto_find(const char *name);
+const char *ksocket_proto_name(enum ksocket_proto proto);
+bool ksocket_worker_serve(struct ksocket_worker *worker);
+bool ksocket_conn_charge(struct ksocket_service *svc);
+void ksocket_conn_uncharge(struct ksocket_service *svc);
+void ksocket_conn_opened(struct ksocket_worker *worker,
+			 const union ksocket_addr *peer);
+void ksocket_conn_closed(struct ksocket_worker *worker,
+			 const struct ksocket_conn_info *info,
+			 enum ksocket_close reason, int err);
 void ksocket_worker_handle(struct ksocket_worker *worker,
 			   struct ksocket_datagram *dgram);
 void ksocket_worker_ready(struct ksocket_worker *worker);
@@ -699,6 +840,7 @@ static inline void ksocket_count_tx(const struct ksocket_worker *worker,
 /* stats.c */
 enum ksocket_drop ksocket_drop_from_errno(int err);
 const char *ksocket_drop_name(enum ksocket_drop reason);
+const char *ksocket_close_name(enum ksocket_close reason);
 void ksocket_count_discarded(const struct ksocket_worker *worker,
 			     const struct ksocket_datagram *dgram);
 void ksocket_count_drop(const struct ksocket_worker *worker,
@@ -710,6 +852,11 @@ void ksocket_count_stale_error(const struct ksocket_worker *worker);
 void ksocket_count_recv_error(const struct ksocket_worker *worker);
 void ksocket_count_wakeup(const struct ksocket_worker *worker);
 void ksocket_count_user_send(const struct ksocket_worker *worker);
+void ksocket_count_bytes(const struct ksocket_worker *worker, u64 rx, u64 tx);
+void ksocket_count_accepted(const struct ksocket_worker *worker);
+void ksocket_count_connected(const struct ksocket_worker *worker);
+void ksocket_count_close(const struct ksocket_worker *worker,
+			 enum ksocket_close reason);
 void ksocket_totals_read(const struct ksocket_service *svc,
 			 struct ksocket_totals *sum);
 void ksocket_totals_read_ever(const struct ksocket_service *svc,
@@ -726,6 +873,10 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 void ksocket_guard_forget(struct ksocket_worker *worker);
 void ksocket_guard_attach(struct ksocket_service *svc);
 void ksocket_guard_detach(struct ksocket_service *svc);
+void ksocket_guard_hop_add(struct ksocket_net *kn, struct ksocket_hop *hop);
+void ksocket_guard_hop_del(struct ksocket_net *kn, struct ksocket_hop *hop);
+unsigned int ksocket_guard_hops(struct ksocket_net *kn,
+				const union ksocket_addr *peer);
 
 /* control/config.c */
 void ksocket_config_init(struct ksocket_config *cfg);

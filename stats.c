@@ -27,6 +27,25 @@ const char *ksocket_drop_name(enum ksocket_drop reason)
 	return ksocket_drop_names[reason];
 }
 
+static const char *const ksocket_close_names[] = {
+#define KSOCKET_CLOSE_NAME(sym, name, doc) [KSOCKET_CLOSE_##sym] = name,
+	KSOCKET_CLOSE_TABLE(KSOCKET_CLOSE_NAME)
+#undef KSOCKET_CLOSE_NAME
+};
+
+/**
+ * ksocket_close_name() - name of a way that a connection ends
+ * @reason: below %KSOCKET_CLOSE_MAX
+ *
+ * Return: the name as in Documentation/drop-reasons.rst.
+ */
+const char *ksocket_close_name(enum ksocket_close reason)
+{
+	BUILD_BUG_ON(ARRAY_SIZE(ksocket_close_names) != KSOCKET_CLOSE_MAX);
+
+	return ksocket_close_names[reason];
+}
+
 /**
  * ksocket_drop_from_errno() - the reason for a failed send
  * @err: negative errno of the send
@@ -138,19 +157,25 @@ void ksocket_count_recv_error(const struct ksocket_worker *worker)
 	ksocket_stats_end(stats);
 }
 
+/* What is counted by a thread, once in a while. */
+static void ksocket_count_at(const struct ksocket_worker *worker, size_t offset)
+{
+	struct ksocket_stats *stats;
+
+	local_bh_disable();
+	stats = ksocket_stats_begin(worker);
+	u64_stats_inc((u64_stats_t *)((char *)stats + offset));
+	ksocket_stats_end(stats);
+	local_bh_enable();
+}
+
 /**
  * ksocket_count_wakeup() - a worker slept and was woken
  * @worker: the worker
  */
 void ksocket_count_wakeup(const struct ksocket_worker *worker)
 {
-	struct ksocket_stats *stats;
-
-	local_bh_disable();
-	stats = ksocket_stats_begin(worker);
-	u64_stats_inc(&stats->wakeups);
-	ksocket_stats_end(stats);
-	local_bh_enable();
+	ksocket_count_at(worker, offsetof(struct ksocket_stats, wakeups));
 }
 
 /**
@@ -159,13 +184,54 @@ void ksocket_count_wakeup(const struct ksocket_worker *worker)
  */
 void ksocket_count_user_send(const struct ksocket_worker *worker)
 {
+	ksocket_count_at(worker, offsetof(struct ksocket_stats, user_sends));
+}
+
+/**
+ * ksocket_count_bytes() - bytes were moved from one connection to another
+ * @worker: the worker
+ * @rx: so many were taken
+ * @tx: so many were sent
+ */
+void ksocket_count_bytes(const struct ksocket_worker *worker, u64 rx, u64 tx)
+{
 	struct ksocket_stats *stats;
 
 	local_bh_disable();
 	stats = ksocket_stats_begin(worker);
-	u64_stats_inc(&stats->user_sends);
+	u64_stats_add(&stats->rx_bytes, rx);
+	u64_stats_add(&stats->tx_bytes, tx);
 	ksocket_stats_end(stats);
 	local_bh_enable();
+}
+
+/**
+ * ksocket_count_accepted() - a connection was taken from the backlog
+ * @worker: the worker
+ */
+void ksocket_count_accepted(const struct ksocket_worker *worker)
+{
+	ksocket_count_at(worker, offsetof(struct ksocket_stats, accepted));
+}
+
+/**
+ * ksocket_count_connected() - a connection to the receiver came up
+ * @worker: the worker
+ */
+void ksocket_count_connected(const struct ksocket_worker *worker)
+{
+	ksocket_count_at(worker, offsetof(struct ksocket_stats, connected));
+}
+
+/**
+ * ksocket_count_close() - a connection has ended
+ * @worker: the worker
+ * @reason: why, below %KSOCKET_CLOSE_MAX
+ */
+void ksocket_count_close(const struct ksocket_worker *worker,
+			 enum ksocket_close reason)
+{
+	ksocket_count_at(worker, offsetof(struct ksocket_stats, closes[reason]));
 }
 
 static void ksocket_totals_add(struct ksocket_totals *sum,
@@ -189,6 +255,10 @@ static void ksocket_totals_add(struct ksocket_totals *sum,
 		cpu.wakeups = u64_stats_read(&stats->wakeups);
 		cpu.fallbacks = u64_stats_read(&stats->fallbacks);
 		cpu.user_sends = u64_stats_read(&stats->user_sends);
+		cpu.accepted = u64_stats_read(&stats->accepted);
+		cpu.connected = u64_stats_read(&stats->connected);
+		for (i = 0; i < KSOCKET_CLOSE_MAX; i++)
+			cpu.closes[i] = u64_stats_read(&stats->closes[i]);
 	} while (u64_stats_fetch_retry(&stats->syncp, start));
 
 	sum->rx_packets += cpu.rx_packets;
@@ -203,6 +273,10 @@ static void ksocket_totals_add(struct ksocket_totals *sum,
 	sum->wakeups += cpu.wakeups;
 	sum->fallbacks += cpu.fallbacks;
 	sum->user_sends += cpu.user_sends;
+	sum->accepted += cpu.accepted;
+	sum->connected += cpu.connected;
+	for (i = 0; i < KSOCKET_CLOSE_MAX; i++)
+		sum->closes[i] += cpu.closes[i];
 }
 
 /* Both are nothing but counters, so that none can be left out. */
@@ -239,7 +313,8 @@ void ksocket_totals_read_worker(const struct ksocket_worker *worker,
 
 	ksocket_totals_add_worker(sum, worker);
 	sum->rx_overflow += transport->rx_overflow(worker);
-	sum->reply_ignored += transport->reply_ignored(worker);
+	if (!transport->streams)
+		sum->reply_ignored += transport->reply_ignored(worker);
 	ksocket_totals_subtract(sum, &worker->base);
 }
 

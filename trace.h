@@ -23,6 +23,16 @@ TRACE_DEFINE_ENUM(KSOCKET_DROP_NONE);
 #define KSOCKET_DROP_SYMBOLS \
 	KSOCKET_DROP_TABLE(KSOCKET_DROP_SYMBOL) { KSOCKET_DROP_NONE, "none" }
 
+#define KSOCKET_CLOSE_EXPORT(sym, name, doc) \
+	TRACE_DEFINE_ENUM(KSOCKET_CLOSE_##sym);
+KSOCKET_CLOSE_TABLE(KSOCKET_CLOSE_EXPORT)
+#undef KSOCKET_CLOSE_EXPORT
+TRACE_DEFINE_ENUM(KSOCKET_CLOSE_MAX);
+
+#define KSOCKET_CLOSE_SYMBOL(sym, name, doc) { KSOCKET_CLOSE_##sym, name },
+#define KSOCKET_CLOSE_SYMBOLS \
+	KSOCKET_CLOSE_TABLE(KSOCKET_CLOSE_SYMBOL) { KSOCKET_CLOSE_MAX, "none" }
+
 DECLARE_EVENT_CLASS(ksocket_datagram,
 	TP_PROTO(const struct ksocket_service *svc,
 		 const struct ksocket_datagram *dgram),
@@ -100,6 +110,50 @@ TRACE_EVENT(ksocket_drop,
 	TP_printk("service=%s from=%pISpc to=%pISpc len=%u reason=%s err=%d",
 		  __entry->service, __entry->from, __entry->to, __entry->len,
 		  __print_symbolic(__entry->reason, KSOCKET_DROP_SYMBOLS),
+		  __entry->err)
+);
+
+/* A connection was taken from the backlog, be it to be refused. */
+TRACE_EVENT(ksocket_conn_open,
+	TP_PROTO(const struct ksocket_service *svc,
+		 const union ksocket_addr *peer),
+	TP_ARGS(svc, peer),
+	TP_STRUCT__entry(
+		__array(char, service, KSOCKET_NAME_LEN)
+		__array(__u8, peer, sizeof(union ksocket_addr))
+	),
+	TP_fast_assign(
+		memcpy(__entry->service, svc->cfg.name, KSOCKET_NAME_LEN);
+		memcpy(__entry->peer, peer, sizeof(*peer));
+	),
+	TP_printk("service=%s peer=%pISpc", __entry->service, __entry->peer)
+);
+
+/* A connection has ended; rx and tx are bytes from and to the client. */
+TRACE_EVENT(ksocket_conn_close,
+	TP_PROTO(const struct ksocket_service *svc,
+		 const struct ksocket_conn_info *info,
+		 enum ksocket_close reason, int err),
+	TP_ARGS(svc, info, reason, err),
+	TP_STRUCT__entry(
+		__array(char, service, KSOCKET_NAME_LEN)
+		__array(__u8, peer, sizeof(union ksocket_addr))
+		__field(__u64, rx)
+		__field(__u64, tx)
+		__field(__u32, reason)
+		__field(__s32, err)
+	),
+	TP_fast_assign(
+		memcpy(__entry->service, svc->cfg.name, KSOCKET_NAME_LEN);
+		memcpy(__entry->peer, &info->peer, sizeof(info->peer));
+		__entry->rx = info->rx_bytes;
+		__entry->tx = info->tx_bytes;
+		__entry->reason = reason;
+		__entry->err = err;
+	),
+	TP_printk("service=%s peer=%pISpc rx=%llu tx=%llu reason=%s err=%d",
+		  __entry->service, __entry->peer, __entry->rx, __entry->tx,
+		  __print_symbolic(__entry->reason, KSOCKET_CLOSE_SYMBOLS),
 		  __entry->err)
 );
 

@@ -24,6 +24,10 @@ void ksocket_config_init(struct ksocket_config *cfg)
 	cfg->buffer_size = KSOCKET_BUFFER_MAX;
 	cfg->min_source_port = 1024;
 	cfg->datapath = KSOCKET_DATAPATH_SOFTIRQ;
+	cfg->max_connections = 1024;
+	cfg->backlog = 128;
+	cfg->idle_timeout = 3600;
+	cfg->keepalive = 60;
 	cfg->text_len = strscpy(cfg->text, "testing...", sizeof(cfg->text));
 }
 
@@ -176,6 +180,12 @@ int ksocket_config_check(const struct ksocket_config *cfg,
 					    "threads=%u: out of range, allowed 1 to %u",
 					    cfg->threads, num_online_cpus());
 
+	if (cfg->proto == KSOCKET_PROTO_TCP && cfg->mode->compose)
+		return ksocket_report_field(rep, -EINVAL, KSOCKET_FIELD_MODE,
+					    "this mode is for datagrams only, need proto udp",
+					    "mode=%s: for datagrams only, proto=tcp allows relay, echo or discard",
+					    cfg->mode->name);
+
 	err = ksocket_config_check_sockbuf(cfg->rcvbuf, KSOCKET_FIELD_RCVBUF,
 					   rep);
 	if (err)
@@ -191,6 +201,15 @@ static bool ksocket_config_same_addr(const union ksocket_addr *a,
 	return !memcmp(a, b, sizeof(*a));
 }
 
+static bool ksocket_config_same_tcp(const struct ksocket_config *a,
+				    const struct ksocket_config *b)
+{
+	return a->max_connections == b->max_connections &&
+	       a->backlog == b->backlog &&
+	       a->idle_timeout == b->idle_timeout &&
+	       a->keepalive == b->keepalive;
+}
+
 /**
  * ksocket_config_same() - would a service with the one do what the other asks?
  * @a: the configuration of a service
@@ -203,6 +222,10 @@ static bool ksocket_config_same_addr(const union ksocket_addr *a,
 bool ksocket_config_same(const struct ksocket_config *a,
 			 const struct ksocket_config *b)
 {
+	if (a->proto != b->proto ||
+	    (a->proto == KSOCKET_PROTO_TCP && !ksocket_config_same_tcp(a, b)))
+		return false;
+
 	if (a->mode != b->mode || a->ifindex != b->ifindex ||
 	    a->threads != b->threads || a->buffer_size != b->buffer_size ||
 	    a->rcvbuf != b->rcvbuf || a->sndbuf != b->sndbuf ||
@@ -220,6 +243,11 @@ bool ksocket_config_same(const struct ksocket_config *a,
 	if (a->mode->compose)
 		return a->text_len == b->text_len &&
 		       !memcmp(a->text, b->text, a->text_len);
+
+	/* Nor has TCP the softirq's. */
+	if (a->proto == KSOCKET_PROTO_TCP)
+		return (a->datapath == KSOCKET_DATAPATH_COPY) ==
+		       (b->datapath == KSOCKET_DATAPATH_COPY);
 
 	return a->datapath == b->datapath;
 }

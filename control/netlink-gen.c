@@ -25,6 +25,20 @@ static const struct netlink_range_validation ksocket_a_service_sndbuf_range = {
 	.max	= KSOCKET_SOCKBUF_MAX,
 };
 
+static const struct netlink_range_validation ksocket_a_service_max_connections_range = {
+	.min	= 1ULL,
+	.max	= KSOCKET_CONNECTIONS_MAX,
+};
+
+static const struct netlink_range_validation ksocket_a_service_backlog_range = {
+	.min	= 1ULL,
+	.max	= 65535ULL,
+};
+
+static const struct netlink_range_validation ksocket_a_service_idle_timeout_range = {
+	.max	= KSOCKET_IDLE_TIMEOUT_MAX,
+};
+
 /* Common nested types */
 const struct nla_policy ksocket_address_nl_policy[KSOCKET_A_ADDRESS_SCOPE + 1] = {
 	[KSOCKET_A_ADDRESS_IPV4] = { .type = NLA_BE32, },
@@ -34,7 +48,7 @@ const struct nla_policy ksocket_address_nl_policy[KSOCKET_A_ADDRESS_SCOPE + 1] =
 };
 
 /* Global operation policy for ksocket */
-const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_PAYLOAD + 1] = {
+const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_KEEPALIVE + 1] = {
 	[KSOCKET_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = KSOCKET_NAME_MAX, },
 	[KSOCKET_A_SERVICE_MODE] = NLA_POLICY_MAX(NLA_U32, 3),
 	[KSOCKET_A_SERVICE_LISTEN] = NLA_POLICY_NESTED(ksocket_address_nl_policy),
@@ -49,10 +63,15 @@ const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_PAYLOAD + 1]
 	[KSOCKET_A_SERVICE_GRO] = NLA_POLICY_MAX(NLA_U8, 1),
 	[KSOCKET_A_SERVICE_TEXT] = NLA_POLICY_MAX_LEN(KSOCKET_TEXT_MAX),
 	[KSOCKET_A_SERVICE_PAYLOAD] = { .type = NLA_BINARY, },
+	[KSOCKET_A_SERVICE_PROTO] = NLA_POLICY_MAX(NLA_U32, 1),
+	[KSOCKET_A_SERVICE_MAX_CONNECTIONS] = NLA_POLICY_FULL_RANGE(NLA_U32, &ksocket_a_service_max_connections_range),
+	[KSOCKET_A_SERVICE_BACKLOG] = NLA_POLICY_FULL_RANGE(NLA_U32, &ksocket_a_service_backlog_range),
+	[KSOCKET_A_SERVICE_IDLE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &ksocket_a_service_idle_timeout_range),
+	[KSOCKET_A_SERVICE_KEEPALIVE] = NLA_POLICY_MAX(NLA_U32, KSOCKET_KEEPALIVE_MAX),
 };
 
 /* Ops table for ksocket */
-const struct genl_small_ops ksocket_nl_ops[6] = {
+const struct genl_small_ops ksocket_nl_ops[7] = {
 	{
 		.cmd	= KSOCKET_CMD_SERVICE_NEW,
 		.doit	= ksocket_nl_service_new_doit,
@@ -82,6 +101,11 @@ const struct genl_small_ops ksocket_nl_ops[6] = {
 	{
 		.cmd	= KSOCKET_CMD_SEND,
 		.doit	= ksocket_nl_send_doit,
+		.flags	= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd	= KSOCKET_CMD_CONN_GET,
+		.dumpit	= ksocket_nl_conn_get_dumpit,
 		.flags	= GENL_UNS_ADMIN_PERM,
 	},
 };

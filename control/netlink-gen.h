@@ -16,10 +16,10 @@
 extern const struct nla_policy ksocket_address_nl_policy[KSOCKET_A_ADDRESS_SCOPE + 1];
 
 /* Global operation policy for ksocket */
-extern const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_PAYLOAD + 1];
+extern const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_KEEPALIVE + 1];
 
 /* Ops table for ksocket */
-extern const struct genl_small_ops ksocket_nl_ops[6];
+extern const struct genl_small_ops ksocket_nl_ops[7];
 
 int ksocket_nl_service_new_doit(struct sk_buff *skb, struct genl_info *info);
 int ksocket_nl_service_del_doit(struct sk_buff *skb, struct genl_info *info);
@@ -29,6 +29,8 @@ int ksocket_nl_service_get_dumpit(struct sk_buff *skb,
 int ksocket_nl_service_set_doit(struct sk_buff *skb, struct genl_info *info);
 int ksocket_nl_stats_reset_doit(struct sk_buff *skb, struct genl_info *info);
 int ksocket_nl_send_doit(struct sk_buff *skb, struct genl_info *info);
+int ksocket_nl_conn_get_dumpit(struct sk_buff *skb,
+			       struct netlink_callback *cb);
 
 enum {
 	KSOCKET_NLGRP_EVENTS,

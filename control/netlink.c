@@ -53,6 +53,9 @@ static const int ksocket_nl_fields[] = {
 	[KSOCKET_FIELD_RCVBUF] = KSOCKET_A_SERVICE_RCVBUF,
 	[KSOCKET_FIELD_SNDBUF] = KSOCKET_A_SERVICE_SNDBUF,
 	[KSOCKET_FIELD_DATAPATH] = KSOCKET_A_SERVICE_DATAPATH,
+	[KSOCKET_FIELD_MODE] = KSOCKET_A_SERVICE_MODE,
+	[KSOCKET_FIELD_MAX_CONNECTIONS] = KSOCKET_A_SERVICE_MAX_CONNECTIONS,
+	[KSOCKET_FIELD_BACKLOG] = KSOCKET_A_SERVICE_BACKLOG,
 };
 
 /* What a verb has to say becomes the request's extended acknowledgment. */
@@ -197,6 +200,16 @@ static void ksocket_nl_read_numbers(struct nlattr *attrs[],
 				     cfg->sndbuf);
 	cfg->datapath = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_DATAPATH],
 				       cfg->datapath);
+	cfg->proto = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_PROTO],
+				    cfg->proto);
+	cfg->max_connections = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_MAX_CONNECTIONS],
+					      cfg->max_connections);
+	cfg->backlog = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_BACKLOG],
+				      cfg->backlog);
+	cfg->idle_timeout = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_IDLE_TIMEOUT],
+					   cfg->idle_timeout);
+	cfg->keepalive = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_KEEPALIVE],
+					cfg->keepalive);
 	if (port)
 		cfg->min_source_port = nla_get_u16(port);
 	if (gro)
@@ -295,7 +308,9 @@ static int ksocket_nl_refuse_fixed(struct genl_info *info)
 		KSOCKET_A_SERVICE_REPLY, KSOCKET_A_SERVICE_IFINDEX,
 		KSOCKET_A_SERVICE_THREADS, KSOCKET_A_SERVICE_BUFFER_SIZE,
 		KSOCKET_A_SERVICE_DATAPATH, KSOCKET_A_SERVICE_GRO,
-		KSOCKET_A_SERVICE_TEXT,
+		KSOCKET_A_SERVICE_TEXT, KSOCKET_A_SERVICE_PROTO,
+		KSOCKET_A_SERVICE_MAX_CONNECTIONS, KSOCKET_A_SERVICE_BACKLOG,
+		KSOCKET_A_SERVICE_IDLE_TIMEOUT, KSOCKET_A_SERVICE_KEEPALIVE,
 	};
 	int i;
 
@@ -474,6 +489,28 @@ static int ksocket_nl_put_drops(struct sk_buff *skb, int type, const u64 *drops)
 	return 0;
 }
 
+static int ksocket_nl_put_closes(struct sk_buff *skb, const u64 *closes)
+{
+	struct nlattr *nest;
+	int i;
+
+	/* As the drops. */
+	BUILD_BUG_ON(KSOCKET_A_CLOSES_MAX - KSOCKET_A_CLOSES_PAD !=
+		     KSOCKET_CLOSE_MAX);
+
+	nest = nla_nest_start(skb, KSOCKET_A_STATS_CLOSES);
+	if (!nest)
+		return -EMSGSIZE;
+
+	for (i = 0; i < KSOCKET_CLOSE_MAX; i++)
+		if (nla_put_u64_64bit(skb, KSOCKET_A_CLOSES_PAD + 1 + i,
+				      closes[i], KSOCKET_A_CLOSES_PAD))
+			return -EMSGSIZE;
+
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
 static int ksocket_nl_put_stats(struct sk_buff *skb, int type,
 				const struct ksocket_totals *sum)
 {
@@ -493,6 +530,8 @@ static int ksocket_nl_put_stats(struct sk_buff *skb, int type,
 		{ KSOCKET_A_STATS_WAKEUPS, sum->wakeups },
 		{ KSOCKET_A_STATS_FALLBACKS, sum->fallbacks },
 		{ KSOCKET_A_STATS_USER_SENDS, sum->user_sends },
+		{ KSOCKET_A_STATS_ACCEPTED, sum->accepted },
+		{ KSOCKET_A_STATS_CONNECTED, sum->connected },
 	};
 	struct nlattr *nest;
 	int i;
@@ -505,7 +544,8 @@ static int ksocket_nl_put_stats(struct sk_buff *skb, int type,
 		if (nla_put_u64_64bit(skb, counters[i].type, counters[i].value,
 				      KSOCKET_A_STATS_PAD))
 			return -EMSGSIZE;
-	if (ksocket_nl_put_drops(skb, KSOCKET_A_STATS_DROPS, sum->drops))
+	if (ksocket_nl_put_drops(skb, KSOCKET_A_STATS_DROPS, sum->drops) ||
+	    ksocket_nl_put_closes(skb, sum->closes))
 		return -EMSGSIZE;
 
 	nla_nest_end(skb, nest);
@@ -518,7 +558,8 @@ static int ksocket_nl_put_identity(struct sk_buff *skb,
 	if (nla_put_string(skb, KSOCKET_A_SERVICE_NAME, cfg->name) ||
 	    nla_put_u32(skb, KSOCKET_A_SERVICE_MODE, cfg->mode->id) ||
 	    ksocket_nl_put_addr(skb, KSOCKET_A_SERVICE_LISTEN, &cfg->listen) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_THREADS, cfg->threads))
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_THREADS, cfg->threads) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_PROTO, cfg->proto))
 		return -EMSGSIZE;
 
 	if (!ksocket_has_receiver(cfg))
@@ -551,6 +592,24 @@ static int ksocket_nl_put_config(struct sk_buff *skb,
 	return 0;
 }
 
+static int ksocket_nl_put_tcp(struct sk_buff *skb,
+			      const struct ksocket_service *svc)
+{
+	const struct ksocket_config *cfg = &svc->cfg;
+
+	if (nla_put_u32(skb, KSOCKET_A_SERVICE_MAX_CONNECTIONS,
+			cfg->max_connections) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_BACKLOG, cfg->backlog) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_IDLE_TIMEOUT,
+			cfg->idle_timeout) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_KEEPALIVE, cfg->keepalive) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_CONNECTIONS,
+			atomic_read(&svc->connections)))
+		return -EMSGSIZE;
+
+	return 0;
+}
+
 static int ksocket_nl_put_threads(struct sk_buff *skb,
 				  const struct ksocket_service *svc)
 {
@@ -575,6 +634,7 @@ static int ksocket_nl_put_service(struct sk_buff *skb,
 
 	ksocket_totals_read(svc, &sum);
 	if (ksocket_nl_put_config(skb, &svc->cfg) ||
+	    ksocket_nl_put_tcp(skb, svc) ||
 	    (ksocket_watch_unreachable(svc) &&
 	     nla_put_flag(skb, KSOCKET_A_SERVICE_UNREACHABLE)) ||
 	    ksocket_nl_put_stats(skb, KSOCKET_A_SERVICE_STATS, &sum))
@@ -586,7 +646,8 @@ static int ksocket_nl_put_service(struct sk_buff *skb,
 /* A counter takes 12 bytes, and 4 more where it has to be aligned. */
 #define KSOCKET_NL_STATS_SIZE \
 	(2 * NLA_HDRLEN + \
-	 16 * (KSOCKET_A_STATS_MAX + KSOCKET_A_DROPS_MAX))
+	 16 * (KSOCKET_A_STATS_MAX + KSOCKET_A_DROPS_MAX + \
+	       KSOCKET_A_CLOSES_MAX))
 #define KSOCKET_NL_SERVICE_SIZE \
 	(512 + KSOCKET_TEXT_MAX + KSOCKET_NL_STATS_SIZE)
 
@@ -675,6 +736,103 @@ int ksocket_nl_service_get_dumpit(struct sk_buff *skb,
 		if (err)
 			break;
 		cb->args[0] = svc->id + 1L;
+	}
+	mutex_unlock(&kn->lock);
+
+	return err && !skb->len ? err : skb->len;
+}
+
+static int ksocket_nl_put_conn(struct sk_buff *skb,
+			       const struct ksocket_conn_info *info)
+{
+	struct nlattr *nest;
+
+	nest = nla_nest_start(skb, KSOCKET_A_SERVICE_CONN);
+	if (!nest)
+		return -EMSGSIZE;
+
+	if (nla_put_u32(skb, KSOCKET_A_CONN_ID, info->id) ||
+	    nla_put_u32(skb, KSOCKET_A_CONN_THREAD, info->thread) ||
+	    ksocket_nl_put_addr(skb, KSOCKET_A_CONN_PEER, &info->peer) ||
+	    nla_put_u32(skb, KSOCKET_A_CONN_STATE, info->state) ||
+	    nla_put_u64_64bit(skb, KSOCKET_A_CONN_AGE, info->age,
+			      KSOCKET_A_CONN_PAD) ||
+	    nla_put_u64_64bit(skb, KSOCKET_A_CONN_IDLE, info->idle,
+			      KSOCKET_A_CONN_PAD) ||
+	    nla_put_u64_64bit(skb, KSOCKET_A_CONN_RX_BYTES, info->rx_bytes,
+			      KSOCKET_A_CONN_PAD) ||
+	    nla_put_u64_64bit(skb, KSOCKET_A_CONN_TX_BYTES, info->tx_bytes,
+			      KSOCKET_A_CONN_PAD))
+		return -EMSGSIZE;
+
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int ksocket_nl_dump_conn(struct sk_buff *skb, struct netlink_callback *cb,
+				const struct ksocket_service *svc,
+				const struct ksocket_conn_info *info)
+{
+	void *hdr;
+
+	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			  &ksocket_nl_family, NLM_F_MULTI,
+			  KSOCKET_CMD_CONN_GET);
+	if (!hdr)
+		return -EMSGSIZE;
+
+	if (nla_put_string(skb, KSOCKET_A_SERVICE_NAME, svc->cfg.name) ||
+	    ksocket_nl_put_conn(skb, info)) {
+		genlmsg_cancel(skb, hdr);
+		return -EMSGSIZE;
+	}
+
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+/* What a dump has told is in @at: the service, its thread, the connection. */
+static int ksocket_nl_dump_conns(struct sk_buff *skb, struct netlink_callback *cb,
+				 struct ksocket_service *svc, long *at)
+{
+	struct ksocket_conn_info info;
+	int err;
+
+	for (; at[1] < svc->cfg.threads; at[1]++, at[2] = 0) {
+		struct ksocket_worker *worker = &svc->workers[at[1]];
+
+		while (svc->transport->next_conn(worker, at[2], &info)) {
+			info.thread = at[1];
+			err = ksocket_nl_dump_conn(skb, cb, svc, &info);
+			if (err)
+				return err;
+			at[2] = info.id + 1L;
+		}
+	}
+
+	return 0;
+}
+
+int ksocket_nl_conn_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct ksocket_net *kn = ksocket_net(sock_net(skb->sk));
+	struct ksocket_service *svc;
+	long *at = cb->args;
+	int err = 0;
+
+	mutex_lock(&kn->lock);
+	list_for_each_entry(svc, &kn->services, node) {
+		if (svc->id < at[0] || !svc->transport->streams)
+			continue;
+		if (svc->id != at[0])
+			memset(at + 1, 0, 2 * sizeof(*at));
+		at[0] = svc->id;
+		err = ksocket_nl_dump_conns(skb, cb, svc, at);
+		if (err)
+			break;
+		at[0] = svc->id + 1L;
+		at[1] = 0;
+		at[2] = 0;
 	}
 	mutex_unlock(&kn->lock);
 

@@ -26,13 +26,15 @@
 KSOCKET_PARAM(listen_addr, "127.0.0.1",
 	      "IPv4 or IPv6 address to listen on, link-local with %device; :: takes IPv4 too (default 127.0.0.1)");
 KSOCKET_PARAM(listen_port, "2325",
-	      "UDP port to listen on, 1 to 65535; 0 starts no service at load (default 2325)");
+	      "port to listen on, 1 to 65535; 0 starts no service at load (default 2325)");
 KSOCKET_PARAM(reply_addr, "127.0.0.1",
 	      "address of the receiver in the modes relay and text (default 127.0.0.1)");
 KSOCKET_PARAM(reply_port, "23",
-	      "UDP port of the receiver, 1 to 65535 (default 23)");
+	      "port of the receiver, 1 to 65535 (default 23)");
 KSOCKET_PARAM(mode, "relay",
 	      "relay: pass on to the receiver; echo: send back; discard: take and forget; text: send the text to the receiver (default relay)");
+KSOCKET_PARAM(proto, "udp",
+	      "udp: datagrams; tcp: connections, in the modes relay, echo and discard (default udp)");
 KSOCKET_PARAM(text, "testing...",
 	      "what mode text sends, 0 to 1024 bytes (default testing...)");
 KSOCKET_PARAM(buffer_size, "65535",
@@ -52,6 +54,14 @@ KSOCKET_PARAM(datapath, "softirq",
 	      "copy: through the buffer; zerocopy: the received packet is sent back; softirq: likewise, without waking the thread (default softirq)");
 KSOCKET_PARAM(gro, "off",
 	      "on: take bursts of datagrams as one packet (UDP_GRO), off (default off)");
+KSOCKET_PARAM(max_connections, "1024",
+	      "TCP connections at a time, 1 to 65536; what is beyond is reset at once (default 1024)");
+KSOCKET_PARAM(backlog, "128",
+	      "TCP connections that may wait to be taken, 1 to 65535, net.core.somaxconn at most (default 128)");
+KSOCKET_PARAM(idle_timeout, "3600",
+	      "seconds that a TCP connection may be idle, 0 to 86400; 0 for ever (default 3600)");
+KSOCKET_PARAM(keepalive, "60",
+	      "seconds after which a silent TCP peer is asked whether it is there, 0 to 32767; 0 never (default 60)");
 
 static int ksocket_param_uint(const char *name, const char *value,
 			      unsigned int min, unsigned int max,
@@ -213,6 +223,38 @@ static int ksocket_params_read_numbers(struct ksocket_config *cfg,
 	return err;
 }
 
+static int ksocket_params_read_tcp(struct ksocket_config *cfg,
+				   struct ksocket_report *rep)
+{
+	int found = ksocket_proto_find(proto);
+	int err;
+
+	if (found < 0)
+		return ksocket_report(rep, -EINVAL,
+				      "proto=%.32s: unknown, allowed udp or tcp",
+				      proto);
+	cfg->proto = found;
+
+	err = ksocket_param_uint("max_connections", max_connections, 1,
+				 KSOCKET_CONNECTIONS_MAX,
+				 &cfg->max_connections, rep);
+	if (err)
+		return err;
+
+	err = ksocket_param_uint("backlog", backlog, 1, U16_MAX, &cfg->backlog,
+				 rep);
+	if (err)
+		return err;
+
+	err = ksocket_param_uint("idle_timeout", idle_timeout, 0,
+				 KSOCKET_IDLE_TIMEOUT_MAX, &cfg->idle_timeout, rep);
+	if (err)
+		return err;
+
+	return ksocket_param_uint("keepalive", keepalive, 0,
+				  KSOCKET_KEEPALIVE_MAX, &cfg->keepalive, rep);
+}
+
 static int ksocket_params_read_addrs(struct net *net,
 				     struct ksocket_config *cfg,
 				     struct ksocket_report *rep)
@@ -293,6 +335,10 @@ int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
 		return err;
 
 	err = ksocket_params_read_numbers(cfg, rep);
+	if (err)
+		return err;
+
+	err = ksocket_params_read_tcp(cfg, rep);
 	if (err)
 		return err;
 

@@ -29,6 +29,25 @@ static void ksocket_proc_show_config(struct seq_file *seq,
 	seq_printf(seq, "min_source_port %u\n", cfg->min_source_port);
 }
 
+static void ksocket_proc_show_tcp(struct seq_file *seq,
+				  const struct ksocket_service *svc,
+				  const struct ksocket_totals *sum)
+{
+	const struct ksocket_config *cfg = &svc->cfg;
+	int i;
+
+	seq_printf(seq, "max_connections %u\n", cfg->max_connections);
+	seq_printf(seq, "backlog %u\n", cfg->backlog);
+	seq_printf(seq, "idle_timeout %u\n", cfg->idle_timeout);
+	seq_printf(seq, "keepalive %u\n", cfg->keepalive);
+	seq_printf(seq, "connections %d\n", atomic_read(&svc->connections));
+	seq_printf(seq, "accepted %llu\n", sum->accepted);
+	seq_printf(seq, "connected %llu\n", sum->connected);
+	for (i = 0; i < KSOCKET_CLOSE_MAX; i++)
+		seq_printf(seq, "close_%s %llu\n", ksocket_close_name(i),
+			   sum->closes[i]);
+}
+
 static void ksocket_proc_show_totals(struct seq_file *seq,
 				     const struct ksocket_service *svc)
 {
@@ -55,6 +74,7 @@ static void ksocket_proc_show_totals(struct seq_file *seq,
 	seq_printf(seq, "gro %s\n", svc->cfg.gro ? "on" : "off");
 	seq_printf(seq, "fallbacks %llu\n", sum.fallbacks);
 	seq_printf(seq, "user_sends %llu\n", sum.user_sends);
+	ksocket_proc_show_tcp(seq, svc, &sum);
 }
 
 static int ksocket_proc_show(struct seq_file *seq, void *v)

@@ -61,12 +61,10 @@ static int ksocket_so_read_numbers(struct ksocket_config *cfg,
 
 	if (from->mode > KSOCKET_MODE_TEXT ||
 	    from->datapath > KSOCKET_DATAPATH_SOFTIRQ || from->gro > 1 ||
+	    from->proto > KSOCKET_PROTO_TCP ||
 	    !from->buffer_size || from->buffer_size > KSOCKET_BUFFER_MAX ||
 	    from->text_len > KSOCKET_TEXT_MAX)
 		return -ERANGE;
-	if (from->reserved)
-		return -EINVAL;
-
 	cfg->mode = ksocket_mode_get(from->mode);
 	cfg->datapath = from->datapath;
 	cfg->gro = from->gro;
@@ -80,6 +78,28 @@ static int ksocket_so_read_numbers(struct ksocket_config *cfg,
 	return 0;
 }
 
+static int ksocket_so_read_tcp(struct ksocket_config *cfg,
+			       const struct ksocket_so_service *from)
+{
+	cfg->proto = from->proto;
+	if (cfg->proto == KSOCKET_PROTO_UDP)
+		return from->max_connections || from->backlog ||
+		       from->idle_timeout || from->keepalive ? -EINVAL : 0;
+
+	if (!from->max_connections ||
+	    from->max_connections > KSOCKET_CONNECTIONS_MAX ||
+	    !from->backlog || from->backlog > U16_MAX ||
+	    from->idle_timeout > KSOCKET_IDLE_TIMEOUT_MAX ||
+	    from->keepalive > KSOCKET_KEEPALIVE_MAX)
+		return -ERANGE;
+
+	cfg->max_connections = from->max_connections;
+	cfg->backlog = from->backlog;
+	cfg->idle_timeout = from->idle_timeout;
+	cfg->keepalive = from->keepalive;
+	return 0;
+}
+
 static int ksocket_so_read_config(struct net *net, struct ksocket_config *cfg,
 				  const struct ksocket_so_service *from)
 {
@@ -89,6 +109,8 @@ static int ksocket_so_read_config(struct net *net, struct ksocket_config *cfg,
 	err = ksocket_so_read_name(cfg->name, from->name);
 	if (!err)
 		err = ksocket_so_read_numbers(cfg, from);
+	if (!err)
+		err = ksocket_so_read_tcp(cfg, from);
 	if (!err && from->ifindex)
 		err = ksocket_config_find_device(net, cfg, from->ifindex);
 	if (!err)
@@ -199,6 +221,13 @@ static void ksocket_so_write_service(const struct ksocket_service *svc,
 	to->sndbuf = cfg->sndbuf;
 	to->min_source_port = cfg->min_source_port;
 	to->gro = cfg->gro;
+	to->proto = cfg->proto;
+	if (cfg->proto == KSOCKET_PROTO_TCP) {
+		to->max_connections = cfg->max_connections;
+		to->backlog = cfg->backlog;
+		to->idle_timeout = cfg->idle_timeout;
+		to->keepalive = cfg->keepalive;
+	}
 	if (cfg->mode->compose) {
 		to->text_len = cfg->text_len;
 		memcpy(to->text, cfg->text, cfg->text_len);
@@ -211,6 +240,7 @@ static void ksocket_so_write_stats(const struct ksocket_service *svc,
 	struct ksocket_totals sum;
 
 	BUILD_BUG_ON(KSOCKET_DROP_MAX > KSOCKET_SO_DROPS);
+	BUILD_BUG_ON(KSOCKET_CLOSE_MAX > KSOCKET_SO_CLOSES);
 
 	ksocket_totals_read(svc, &sum);
 	to->unreachable = ksocket_watch_unreachable(svc);
@@ -228,6 +258,11 @@ static void ksocket_so_write_stats(const struct ksocket_service *svc,
 	to->user_sends = sum.user_sends;
 	to->n_drops = KSOCKET_DROP_MAX;
 	memcpy(to->drops, sum.drops, sizeof(sum.drops));
+	to->connections = atomic_read(&svc->connections);
+	to->accepted = sum.accepted;
+	to->connected = sum.connected;
+	to->n_closes = KSOCKET_CLOSE_MAX;
+	memcpy(to->closes, sum.closes, sizeof(sum.closes));
 }
 
 /* The name stands at the same place in both structs of a service. */

@@ -121,6 +121,11 @@ static bool ksocket_watch_is_due(u64 last, unsigned long pause)
 	return time_after_eq64(get_jiffies_64(), last + pause);
 }
 
+static u64 ksocket_watch_sent(const struct ksocket_totals *sum)
+{
+	return sum->tx_packets + sum->connected;
+}
+
 /* It has been sent something, and long enough it has not refused it. */
 static bool ksocket_watch_is_back(struct ksocket_service *svc,
 				  const struct ksocket_totals *sum)
@@ -128,7 +133,7 @@ static bool ksocket_watch_is_back(struct ksocket_service *svc,
 	struct ksocket_watch *watch = &svc->watch;
 	unsigned long quiet = KSOCKET_WATCH_BACK;
 
-	if (sum->tx_packets == watch->tx_packets)
+	if (ksocket_watch_sent(sum) == watch->sent)
 		return false;
 
 	if (!watch->trying) {
@@ -149,7 +154,7 @@ static void ksocket_watch_receiver(struct ksocket_service *svc,
 
 	if (refused) {
 		watch->trying = false;
-		watch->tx_packets = sum->tx_packets;
+		watch->sent = ksocket_watch_sent(sum);
 		WRITE_ONCE(watch->unreachable, true);
 	} else if (watch->unreachable && ksocket_watch_is_back(svc, sum)) {
 		WRITE_ONCE(watch->unreachable, false);

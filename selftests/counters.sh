@@ -13,7 +13,11 @@ drop_src_unspecified drop_src_multicast drop_src_broadcast drop_dst_multicast
 drop_dst_broadcast drop_src_port_zero drop_src_port_low drop_src_port_own drop_loop
 drop_send_refused drop_send_unreachable drop_send_denied drop_send_nomem
 drop_send_again drop_send_too_long drop_send_other stale_errors recv_errors
-rx_overflow reply_ignored wakeups datapath gro fallbacks user_sends"
+rx_overflow reply_ignored wakeups datapath gro fallbacks user_sends
+max_connections backlog idle_timeout keepalive connections accepted connected
+close_done close_reset close_timeout close_idle close_unfinished close_limit
+close_loop close_upstream_refused close_upstream_unreachable
+close_upstream_timeout close_nomem close_stopped"
 
 counters_format() {
 	load listen_port=7000
@@ -59,7 +63,8 @@ counters_bytes() {
 		assert_eq ${way}_packets "$(counter ${way}_packets)" 15
 		assert_eq ${way}_bytes "$(counter ${way}_bytes)" $sum
 	done
-	for key in discarded stale_errors recv_errors rx_overflow reply_ignored fallbacks user_sends; do
+	for key in discarded stale_errors recv_errors rx_overflow reply_ignored fallbacks user_sends \
+		connections accepted connected close_done; do
 		assert_eq $key "$(counter $key)" 0
 	done
 	assert_ge wakeups "$(counter wakeups)" 1

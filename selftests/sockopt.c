@@ -175,6 +175,7 @@ TEST_F(so, round_trip)
 	EXPECT_EQ(1, stats.tx_packets);
 	EXPECT_EQ(0, stats.unreachable);
 	EXPECT_EQ(17, stats.n_drops);
+	EXPECT_EQ(12, stats.n_closes);
 	/* Nothing of the kernel's memory behind what there is. */
 	stats.rx_packets = 0;
 	stats.rx_bytes = 0;
@@ -182,6 +183,7 @@ TEST_F(so, round_trip)
 	stats.tx_bytes = 0;
 	stats.wakeups = 0;
 	stats.n_drops = 0;
+	stats.n_closes = 0;
 	memset(stats.name, 0, sizeof(stats.name));
 	EXPECT_EQ(0, memcmp(&stats, &none, sizeof(stats)));
 
@@ -246,7 +248,7 @@ TEST_F(so, refusals)
 	BAD(ERANGE, svc.sndbuf = 1);
 	BAD(ERANGE, svc.sndbuf = ~0u);
 	BAD(ERANGE, svc.text_len = 1025);
-	BAD(EINVAL, svc.reserved = 1);
+	BAD(EINVAL, svc.keepalive = 1);
 	BAD(EAFNOSUPPORT, svc.listen.family = 0);
 	BAD(EAFNOSUPPORT, svc.listen.family = AF_UNIX);
 	BAD(EINVAL, svc.listen.port = 0);

@@ -7,7 +7,7 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-EVENTS="ksocket_drop ksocket_rx ksocket_service_start ksocket_service_stop ksocket_tx"
+EVENTS="ksocket_conn_close ksocket_conn_open ksocket_drop ksocket_rx ksocket_service_start ksocket_service_stop ksocket_tx"
 
 # fields EVENT: name and size of what a program finds in it
 fields() {
@@ -24,6 +24,10 @@ trace_formats() {
 	assert_eq "fields of ksocket_tx" "$(fields ksocket_tx)" "service:16 to:28 len:4 segs:4 "
 	assert_eq "fields of ksocket_drop" "$(fields ksocket_drop)" \
 		"service:16 from:28 to:28 len:4 reason:4 err:4 "
+	assert_eq "fields of ksocket_conn_open" "$(fields ksocket_conn_open)" \
+		"service:16 peer:28 "
+	assert_eq "fields of ksocket_conn_close" "$(fields ksocket_conn_close)" \
+		"service:16 peer:28 rx:8 tx:8 reason:4 err:4 "
 	for event in ksocket_service_start ksocket_service_stop; do
 		assert_eq "fields of $event" "$(fields $event)" \
 			"service:16 mode:16 listen:28 threads:4 "
@@ -31,16 +35,22 @@ trace_formats() {
 	unload
 }
 
-# Every counter of a drop is a symbol in the event, in the same order, and
-# tracing programs see numbers for it, not the kernel's own names.
+# symbols_of EVENT COUNTERS: every counter is a symbol in the event, in the same
+# order
+symbols_of() {
+	grep '^print fmt' "$TRACING/events/ksocket/$1/format" |
+		grep -o '{ [0-9]*, "[a-z_]*" }' | tr -d '{}",' >"$TMP/symbols"
+	service | awk -v "key=$2_" 'sub("^" key, "", $1) { print "", n++, $1, "" }
+		END { print "", n, "none", "" }' | diff - "$TMP/symbols" ||
+		fail "other symbols in $1"
+}
+
+# Tracing programs see numbers for the reasons, not the kernel's own names.
 trace_symbols() {
 	load mode=echo listen_port=7000
 	[ -d "$TRACING/events" ] || skip "no tracefs"
-	grep '^print fmt' $TRACING/events/ksocket/ksocket_drop/format |
-		grep -o '{ [0-9]*, "[a-z_]*" }' | tr -d '{}",' >"$TMP/symbols"
-	service | awk '/^drop_/ { sub("drop_", "", $1); print "", n++, $1, "" }
-		END { print "", n, "none", "" }' | diff - "$TMP/symbols" ||
-		fail "other symbols"
+	symbols_of ksocket_drop drop
+	symbols_of ksocket_conn_close close
 	unload
 }
 
@@ -183,8 +193,8 @@ trace_bpftrace() {
 }
 
 ksocket_run_tests \
-	trace_formats:"the five events and their fields" \
-	trace_symbols:"the reasons of a drop are the counters' names" \
+	trace_formats:"the events and their fields" \
+	trace_symbols:"the reasons of drops and ends are the counters' names" \
 	trace_echo:"rx and tx of an echo" \
 	trace_dual_stack:"addresses of both families on one socket" \
 	trace_relay:"tx of a relay names the receiver" \

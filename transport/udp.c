@@ -14,25 +14,8 @@
 #include <net/ipv6.h>
 #include <net/sock.h>
 
+#include "sock.h"
 #include "udp.h"
-
-static int ksocket_udp_addr_len(const union ksocket_addr *addr)
-{
-	return addr->sa.sa_family == AF_INET ? sizeof(addr->in) :
-					       sizeof(addr->in6);
-}
-
-/* As SO_RCVBUFFORCE and SO_SNDBUFFORCE: the administrator's word counts. */
-static void ksocket_udp_set_sndbuf(struct sock *sk, unsigned int size)
-{
-	if (!size)
-		return;
-
-	lock_sock(sk);
-	sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
-	WRITE_ONCE(sk->sk_sndbuf, max_t(int, size * 2, SOCK_MIN_SNDBUF));
-	release_sock(sk);
-}
 
 /*
  * Nobody ever waits for room in a send buffer: without the flag each packet that
@@ -56,13 +39,6 @@ static void ksocket_udp_set_pktinfo(struct sock *sk)
 	ip_sock_set_pktinfo(sk);
 	if (sk->sk_family == AF_INET6)
 		ip6_sock_set_recvpktinfo(sk);
-}
-
-static void ksocket_udp_set_dual_stack(struct sock *sk)
-{
-	lock_sock(sk);
-	sk->sk_ipv6only = false;	/* whatever net.ipv6.bindv6only says */
-	release_sock(sk);
 }
 
 static int ksocket_udp_set_gro(struct socket *sock, int on)
@@ -94,28 +70,6 @@ static int ksocket_udp_set_datapath(struct socket *sock,
 	return err;
 }
 
-static int ksocket_udp_report_bind(const struct ksocket_service *svc, int err,
-				   struct ksocket_report *rep)
-{
-	switch (err) {
-	case -EADDRINUSE:
-		return ksocket_report_field(rep, err, KSOCKET_FIELD_LISTEN,
-					    "listen address in use, need a free port",
-					    "listen address %s is in use, need a free port",
-					    svc->listen_text);
-	case -EADDRNOTAVAIL:
-		return ksocket_report_field(rep, err, KSOCKET_FIELD_LISTEN,
-					    "not an address of this host or namespace",
-					    "listen_addr=%pISc: not an address of this host or namespace",
-					    &svc->cfg.listen);
-	default:
-		return ksocket_report_field(rep, err, KSOCKET_FIELD_LISTEN,
-					    "cannot bind to the listen address",
-					    "cannot bind to listen address %s: errno %d",
-					    svc->listen_text, -err);
-	}
-}
-
 static int ksocket_udp_bind(struct ksocket_worker *worker, struct socket *sock,
 			    struct ksocket_report *rep)
 {
@@ -131,7 +85,7 @@ static int ksocket_udp_bind(struct ksocket_worker *worker, struct socket *sock,
 	if (!first)
 		sock_set_reuseport(sock->sk);
 
-	err = ksocket_bind(sock, &addr.sa, ksocket_udp_addr_len(&addr));
+	err = ksocket_bind(sock, &addr.sa, ksocket_sock_addr_len(&addr));
 	/* The port is ours by then: joining fails for want of memory only. */
 	if (err == -EADDRINUSE && !first)
 		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_LISTEN,
@@ -139,7 +93,7 @@ static int ksocket_udp_bind(struct ksocket_worker *worker, struct socket *sock,
 					    "no memory for the threads to share %s",
 					    svc->listen_text);
 	if (err)
-		return ksocket_udp_report_bind(svc, err, rep);
+		return ksocket_sock_report_bind(svc, err, rep);
 
 	if (first && svc->cfg.threads > 1)
 		sock_set_reuseport(sock->sk);
@@ -173,12 +127,11 @@ static int ksocket_udp_open_listen(struct ksocket_worker *worker,
 	}
 
 	if (cfg->listen.sa.sa_family == AF_INET6)
-		ksocket_udp_set_dual_stack(sock->sk);
+		ksocket_sock_set_dual_stack(sock->sk);
 	ksocket_udp_set_pktinfo(sock->sk);
-	ksocket_udp_set_sndbuf(sock->sk, cfg->sndbuf);
+	ksocket_sock_set_sndbuf(sock->sk, cfg->sndbuf);
 	ksocket_udp_set_no_wait(sock->sk);
-	if (cfg->rcvbuf)
-		sock_set_rcvbuf(sock->sk, cfg->rcvbuf);
+	ksocket_sock_set_rcvbuf(sock->sk, cfg->rcvbuf);
 
 	err = ksocket_udp_set_datapath(sock, cfg, rep);
 	if (err)
@@ -221,7 +174,7 @@ static int ksocket_udp_connect(struct ksocket_worker *worker,
 		err = sock_bindtoindex(sock->sk, cfg->reply_ifindex, true);
 	if (!err)
 		err = ksocket_connect(sock, &addr.sa,
-				      ksocket_udp_addr_len(&addr));
+				      ksocket_sock_addr_len(&addr), 0);
 	if (err)
 		return err;
 
@@ -249,7 +202,7 @@ static int ksocket_udp_open_reply(struct ksocket_worker *worker,
 
 	/* Nobody reads it: what a receiver sends back must not pile up. */
 	sock_set_rcvbuf(sock->sk, 1);
-	ksocket_udp_set_sndbuf(sock->sk, cfg->sndbuf);
+	ksocket_sock_set_sndbuf(sock->sk, cfg->sndbuf);
 	ksocket_udp_set_no_wait(sock->sk);
 	err = ksocket_udp_connect(worker, sock);
 	if (!err)
@@ -539,11 +492,10 @@ static void ksocket_udp_set_buffers(struct ksocket_worker *worker)
 {
 	const struct ksocket_config *cfg = &worker->svc->cfg;
 
-	ksocket_udp_set_sndbuf(worker->listen->sk, cfg->sndbuf);
+	ksocket_sock_set_sndbuf(worker->listen->sk, cfg->sndbuf);
 	if (worker->reply)
-		ksocket_udp_set_sndbuf(worker->reply->sk, cfg->sndbuf);
-	if (cfg->rcvbuf)
-		sock_set_rcvbuf(worker->listen->sk, cfg->rcvbuf);
+		ksocket_sock_set_sndbuf(worker->reply->sk, cfg->sndbuf);
+	ksocket_sock_set_rcvbuf(worker->listen->sk, cfg->rcvbuf);
 }
 
 union ksocket_udp_control {
@@ -648,7 +600,7 @@ static int ksocket_udp_send_sender(struct ksocket_worker *worker,
 	union ksocket_addr peer = dgram->from;
 	struct msghdr msg = {
 		.msg_name = &peer,
-		.msg_namelen = ksocket_udp_addr_len(&peer),
+		.msg_namelen = ksocket_sock_addr_len(&peer),
 		.msg_control = &control,
 	};
 
@@ -692,6 +644,8 @@ const struct ksocket_transport ksocket_udp = {
 	.detach = ksocket_udp_detach,
 	.set_buffers = ksocket_udp_set_buffers,
 	.wait = ksocket_udp_wait,
+	.rx_overflow = ksocket_udp_rx_overflow,
+	.serve = ksocket_worker_serve,
 	.pending = ksocket_udp_pending,
 	.recv = ksocket_udp_recv,
 	.describe = ksocket_udp_describe_kept,
@@ -701,6 +655,5 @@ const struct ksocket_transport ksocket_udp = {
 	.turn = ksocket_udp_turn,
 	.build = ksocket_udp_build,
 	.send = ksocket_udp_answer,
-	.rx_overflow = ksocket_udp_rx_overflow,
 	.reply_ignored = ksocket_udp_reply_ignored,
 };

@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 /* Version of these structs. */
-#define KSOCKET_SO_VERSION	1
+#define KSOCKET_SO_VERSION	2
 
 /*
  * Netfilter keeps one list of option ranges for all. Others have 64 to 69
@@ -36,6 +36,7 @@
 #define KSOCKET_SO_NAME_LEN	16	/* with the terminating NUL */
 #define KSOCKET_SO_TEXT_LEN	1024
 #define KSOCKET_SO_DROPS	32
+#define KSOCKET_SO_CLOSES	32
 
 /**
  * struct ksocket_so_name - which service
@@ -58,7 +59,7 @@ struct ksocket_so_info {
 /**
  * struct ksocket_so_addr - an address and a port
  * @family: AF_INET or AF_INET6, or 0 for none
- * @port: UDP port
+ * @port: UDP or TCP port
  * @scope: index of the device of a link-local IPv6 address, or 0
  * @addr: the address; of an IPv4 one the first four bytes
  */
@@ -84,7 +85,13 @@ struct ksocket_so_addr {
  * @sndbuf: send buffer in bytes, or 0 for the system's default
  * @min_source_port: lowest source port that mode echo answers, or 0 for all
  * @gro: 1 to take bursts of datagrams as one packet, or 0
- * @reserved: 0
+ * @proto: one of enum ksocket_proto there; 0 is UDP, and what follows up to
+ *	@keepalive is 0 then
+ * @max_connections: TCP connections at a time, 1 to 65536
+ * @backlog: connections that may wait to be taken, 1 to 65535
+ * @idle_timeout: seconds that a connection may be idle, 0 for ever, to 86400
+ * @keepalive: seconds after which a silent peer is asked whether it is there, 0
+ *	for never, to 32767
  * @text_len: bytes in @text
  * @text: what mode text answers
  */
@@ -101,7 +108,11 @@ struct ksocket_so_service {
 	__u32 sndbuf;
 	__u16 min_source_port;
 	__u8 gro;
-	__u8 reserved;
+	__u8 proto;
+	__u32 max_connections;
+	__u32 backlog;
+	__u32 idle_timeout;
+	__u32 keepalive;
 	__u32 text_len;
 	__u8 text[KSOCKET_SO_TEXT_LEN];
 };
@@ -111,6 +122,8 @@ struct ksocket_so_service {
  * @name: its name, NUL-terminated and NUL-padded; read, the rest is filled
  * @n_drops: how many of @drops there are
  * @unreachable: 1 if the receiver refuses what it is sent, as far as is known
+ * @n_closes: how many of @closes there are
+ * @connections: TCP connections there are
  * @rx_packets: datagrams taken, those dropped later included
  * @rx_bytes: their payload in bytes
  * @tx_packets: answers handed to the network stack
@@ -123,12 +136,17 @@ struct ksocket_so_service {
  * @wakeups: times that a thread slept and was woken
  * @fallbacks: datagrams copied although the datapath is another
  * @user_sends: payloads that user space has sent
+ * @accepted: TCP connections taken, those refused at once included
+ * @connected: TCP connections to the receiver that came up
  * @drops: datagrams not answered, in the order of Documentation/drop-reasons.rst
+ * @closes: TCP connections that have ended, likewise
  */
 struct ksocket_so_stats {
 	char name[KSOCKET_SO_NAME_LEN];
 	__u32 n_drops;
 	__u32 unreachable;
+	__u32 n_closes;
+	__u32 connections;
 	__aligned_u64 rx_packets;
 	__aligned_u64 rx_bytes;
 	__aligned_u64 tx_packets;
@@ -141,7 +159,10 @@ struct ksocket_so_stats {
 	__aligned_u64 wakeups;
 	__aligned_u64 fallbacks;
 	__aligned_u64 user_sends;
+	__aligned_u64 accepted;
+	__aligned_u64 connected;
 	__aligned_u64 drops[KSOCKET_SO_DROPS];
+	__aligned_u64 closes[KSOCKET_SO_CLOSES];
 };
 
 #endif /* _UAPI_LINUX_KSOCKET_H */

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What sockets of every kind have in common.
+ */
+#ifndef KSOCKET_TRANSPORT_SOCK_H
+#define KSOCKET_TRANSPORT_SOCK_H
+
+#include <net/sock.h>
+
+#include "ksocket.h"
+
+/**
+ * ksocket_sock_addr_len() - length of an address, as bind and connect want it
+ * @addr: the address
+ *
+ * Return: bytes.
+ */
+static inline int ksocket_sock_addr_len(const union ksocket_addr *addr)
+{
+	return addr->sa.sa_family == AF_INET ? sizeof(addr->in) :
+					       sizeof(addr->in6);
+}
+
+void ksocket_sock_set_sndbuf(struct sock *sk, unsigned int size);
+void ksocket_sock_set_rcvbuf(struct sock *sk, unsigned int size);
+void ksocket_sock_set_dual_stack(struct sock *sk);
+int ksocket_sock_report_bind(const struct ksocket_service *svc, int err,
+			     struct ksocket_report *rep);
+
+#endif /* KSOCKET_TRANSPORT_SOCK_H */

@@ -1,0 +1,979 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * TCP connections: one socket to listen, one for each client, and in mode relay
+ * one more for each to the receiver.
+ *
+ * The sockets' callbacks only put a connection on the list of those that are
+ * ready, and wake the worker's thread. It alone touches connections: it gives
+ * each a turn, up to a budget, and sleeps when none is ready.
+ *
+ * Kernel sockets hold no reference on their namespace, so none may outlive its
+ * service: a connection that ends in order is kept until the other side has
+ * acknowledged that, and all are reset when the service stops. What the stack
+ * keeps of connections that were never taken goes before the listen socket is
+ * closed for good, see ksocket_tcp_forget_requests().
+ */
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/rculist_nulls.h>
+#include <linux/slab.h>
+#include <net/inet_connection_sock.h>
+#include <net/inet_hashtables.h>
+#include <net/inet_sock.h>
+#include <net/ipv6.h>
+#include <net/request_sock.h>
+
+#include "sock.h"
+#include "tcp.h"
+
+/* Bytes in one direction, before the others have their turn. */
+#define KSOCKET_TCP_BUDGET	(256 * 1024)
+
+/* Likewise new connections. */
+#define KSOCKET_TCP_ACCEPTS	64
+
+/* The receiver's answer is waited for so long, in seconds. */
+#define KSOCKET_TCP_CONNECT	10
+
+/* So long an end, or the rest before it, may be unacknowledged. */
+#define KSOCKET_TCP_CLOSE	30
+
+/* Out of memory, new connections wait so long. */
+#define KSOCKET_TCP_AGAIN	(HZ / 10)
+
+/* Services in a row that a connection may come through. */
+#define KSOCKET_TCP_HOPS	8
+
+/**
+ * struct ksocket_tcp - the connections of a worker
+ * @lock: guards @all, which others look at
+ * @all: connections in the order of coming
+ * @next_id: of the next one
+ * @by_state: the same, only the thread's: by state, the longest idle first
+ * @ready: those that something has happened to
+ * @knocked: somebody waits to be taken
+ * @again: not before that, or 0; in jiffies
+ * @detached: the thread must not be woken any more
+ * @data_ready: what the stack would call for the listen socket without us
+ * @state_change: likewise
+ */
+struct ksocket_tcp {
+	spinlock_t lock;	/* see above */
+	struct list_head all;
+	u32 next_id;
+	struct list_head by_state[KSOCKET_CONN_STATE_CLOSING + 1];
+	struct llist_head ready;
+	bool knocked;
+	u64 again;
+	bool detached;
+	void (*data_ready)(struct sock *sk);
+	void (*state_change)(struct sock *sk);
+};
+
+/* The sockets' callbacks */
+
+/* Under RCU, which the one who stops the thread waits for. */
+static void ksocket_tcp_wake(const struct ksocket_worker *worker)
+{
+	if (!READ_ONCE(worker->tcp->detached))
+		wake_up_process(worker->task);
+}
+
+static void ksocket_tcp_queue(struct ksocket_tcp_conn *conn)
+{
+	if (!test_and_set_bit(KSOCKET_TCP_QUEUED, &conn->flags) &&
+	    llist_add(&conn->ready, &conn->worker->tcp->ready))
+		ksocket_tcp_wake(conn->worker);
+}
+
+static void ksocket_tcp_event(struct sock *sk)
+{
+	struct ksocket_tcp_end *end;
+
+	rcu_read_lock();
+	end = rcu_dereference_sk_user_data(sk);
+	if (end)
+		ksocket_tcp_queue(end->conn);
+	rcu_read_unlock();
+}
+
+static void ksocket_tcp_write_space(struct sock *sk)
+{
+	struct socket *sock = READ_ONCE(sk->sk_socket);
+
+	/* As sk_stream_write_space(): a third of the buffer, or it is not worth it. */
+	if (!sock || !sk_stream_is_writeable(sk))
+		return;
+
+	clear_bit(SOCK_NOSPACE, &sock->flags);
+	ksocket_tcp_event(sk);
+}
+
+/* A connection that was not taken yet has its callbacks from the listen socket. */
+static void ksocket_tcp_knock(struct sock *sk)
+{
+	struct ksocket_worker *worker;
+
+	if (sk->sk_state != TCP_LISTEN && sk->sk_state != TCP_CLOSE)
+		return;
+
+	rcu_read_lock();
+	worker = rcu_dereference_sk_user_data(sk);
+	if (worker) {
+		WRITE_ONCE(worker->tcp->knocked, true);
+		ksocket_tcp_wake(worker);
+	}
+	rcu_read_unlock();
+}
+
+static void ksocket_tcp_hook(struct ksocket_tcp_end *end, struct socket *sock,
+			     struct ksocket_tcp_conn *conn)
+{
+	struct sock *sk = sock->sk;
+
+	end->conn = conn;
+	end->sock = sock;
+	write_lock_bh(&sk->sk_callback_lock);
+	end->data_ready = sk->sk_data_ready;
+	/* It has come from the listen socket, whose one is ours. */
+	if (end->data_ready == ksocket_tcp_knock) {
+		end->data_ready = conn->worker->tcp->data_ready;
+		sk->sk_state_change = conn->worker->tcp->state_change;
+	}
+	end->write_space = sk->sk_write_space;
+	end->state_change = sk->sk_state_change;
+	end->error_report = sk->sk_error_report;
+	rcu_assign_sk_user_data(sk, end);
+	WRITE_ONCE(sk->sk_data_ready, ksocket_tcp_event);
+	WRITE_ONCE(sk->sk_write_space, ksocket_tcp_write_space);
+	WRITE_ONCE(sk->sk_state_change, ksocket_tcp_event);
+	WRITE_ONCE(sk->sk_error_report, ksocket_tcp_event);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+static void ksocket_tcp_unhook(struct ksocket_tcp_end *end)
+{
+	struct sock *sk = end->sock->sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	rcu_assign_sk_user_data(sk, NULL);
+	WRITE_ONCE(sk->sk_data_ready, end->data_ready);
+	WRITE_ONCE(sk->sk_write_space, end->write_space);
+	WRITE_ONCE(sk->sk_state_change, end->state_change);
+	WRITE_ONCE(sk->sk_error_report, end->error_report);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/* The life of a connection */
+
+static void ksocket_tcp_set_options(const struct ksocket_config *cfg,
+				    struct sock *sk)
+{
+	unsigned int idle = cfg->keepalive;
+
+	tcp_sock_set_nodelay(sk);
+	sock_set_flag(sk, SOCK_URGINLINE);
+	if (!idle)
+		return;
+
+	/* In the time again that it has been silent, it is asked six times. */
+	tcp_sock_set_keepidle(sk, idle);
+	tcp_sock_set_keepintvl(sk, max(idle / 6, 1U));
+	tcp_sock_set_keepcnt(sk, 6);
+	sock_set_keepalive(sk);
+}
+
+/* Unless it is over in order, at once and with a reset: nobody waits for it. */
+static void ksocket_tcp_release(struct socket *sock)
+{
+	if (inet_sk_state_load(sock->sk) != TCP_CLOSE)
+		sock_no_linger(sock->sk);
+	sock_release(sock);
+}
+
+static void ksocket_tcp_end_close(struct ksocket_tcp_end *end)
+{
+	if (!end->sock)
+		return;
+
+	ksocket_tcp_unhook(end);
+	ksocket_tcp_release(end->sock);
+	end->sock = NULL;
+}
+
+static void ksocket_tcp_describe(const struct ksocket_tcp_conn *conn,
+				 struct ksocket_conn_info *info)
+{
+	u64 now = get_jiffies_64();
+
+	memset(info, 0, sizeof(*info));
+	info->id = conn->id;
+	info->peer = conn->peer;
+	info->state = READ_ONCE(conn->state);
+	info->age = jiffies64_to_msecs(now - conn->since);
+	info->idle = jiffies64_to_msecs(now - READ_ONCE(conn->active));
+	info->rx_bytes = READ_ONCE(conn->rx_bytes);
+	info->tx_bytes = READ_ONCE(conn->tx_bytes);
+}
+
+/* What others have put on the list of those that are ready is freed from there. */
+static void ksocket_tcp_conn_end(struct ksocket_tcp_conn *conn,
+				 enum ksocket_close reason, int err)
+{
+	struct ksocket_worker *worker = conn->worker;
+	struct ksocket_conn_info info;
+
+	ksocket_tcp_end_close(&conn->client);
+	ksocket_tcp_end_close(&conn->upstream);
+	if (conn->hop.count)
+		ksocket_guard_hop_del(worker->svc->kn, &conn->hop);
+	list_del(&conn->node);
+	spin_lock(&worker->tcp->lock);
+	list_del(&conn->all);
+	spin_unlock(&worker->tcp->lock);
+
+	ksocket_tcp_describe(conn, &info);
+	ksocket_conn_uncharge(worker->svc);
+	ksocket_conn_closed(worker, &info, reason, err);
+
+	conn->dead = true;
+	if (!test_and_set_bit(KSOCKET_TCP_QUEUED, &conn->flags))
+		kfree_rcu(conn, rcu);
+}
+
+static void ksocket_tcp_conn_enter(struct ksocket_tcp_conn *conn,
+				   enum ksocket_conn_state state)
+{
+	WRITE_ONCE(conn->state, state);
+	WRITE_ONCE(conn->active, get_jiffies_64());
+	list_move_tail(&conn->node, &conn->worker->tcp->by_state[state]);
+}
+
+static void ksocket_tcp_conn_touch(struct ksocket_tcp_conn *conn)
+{
+	if (time_before64(conn->active, get_jiffies_64()))
+		ksocket_tcp_conn_enter(conn, conn->state);
+}
+
+static enum ksocket_close ksocket_tcp_upstream_reason(int err)
+{
+	switch (err) {
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+		return KSOCKET_CLOSE_UPSTREAM_REFUSED;
+	case -ETIMEDOUT:
+		return KSOCKET_CLOSE_UPSTREAM_TIMEOUT;
+	case -ENOMEM:
+	case -ENOBUFS:
+	case -ENFILE:
+		return KSOCKET_CLOSE_NOMEM;
+	default:
+		return KSOCKET_CLOSE_UPSTREAM_UNREACHABLE;
+	}
+}
+
+/* From now on a service of this namespace can tell that it comes from us. */
+static int ksocket_tcp_hop(struct ksocket_tcp_conn *conn, struct socket *sock,
+			   unsigned int count)
+{
+	int err = kernel_getsockname(sock, &conn->hop.addr.sa);
+
+	if (err < 0)
+		return err;
+
+	ksocket_config_unmap(&conn->hop.addr);
+	conn->hop.count = count;
+	ksocket_guard_hop_add(conn->worker->svc->kn, &conn->hop);
+	return 0;
+}
+
+static int ksocket_tcp_connect(struct ksocket_tcp_conn *conn,
+			       struct socket *sock)
+{
+	const struct ksocket_config *cfg = &conn->worker->svc->cfg;
+	union ksocket_addr addr = cfg->reply;
+	int err = 0;
+
+	if (cfg->reply_ifindex)
+		err = sock_bindtoindex(sock->sk, cfg->reply_ifindex, true);
+	if (err)
+		return err;
+
+	ksocket_tcp_set_options(cfg, sock->sk);
+	ksocket_sock_set_sndbuf(sock->sk, cfg->sndbuf);
+	ksocket_sock_set_rcvbuf(sock->sk, cfg->rcvbuf);
+	err = ksocket_connect(sock, &addr.sa, ksocket_sock_addr_len(&addr),
+			      O_NONBLOCK);
+	return err == -EINPROGRESS ? 0 : err;
+}
+
+/* Return: 0 when an answer is waited for, or a negative errno. */
+static int ksocket_tcp_conn_upstream(struct ksocket_tcp_conn *conn,
+				     unsigned int hops)
+{
+	const struct ksocket_service *svc = conn->worker->svc;
+	struct socket *sock;
+	int err;
+
+	err = sock_create_kern(svc->net, svc->cfg.reply.sa.sa_family,
+			       SOCK_STREAM, IPPROTO_TCP, &sock);
+	if (err)
+		return err;
+
+	ksocket_watch_retry(conn->worker->svc);
+	ksocket_tcp_hook(&conn->upstream, sock, conn);
+	err = ksocket_tcp_connect(conn, sock);
+	if (!err)
+		err = ksocket_tcp_hop(conn, sock, hops + 1);
+	return err;
+}
+
+static void ksocket_tcp_peer(const struct sock *sk, union ksocket_addr *peer)
+{
+	memset(peer, 0, sizeof(*peer));
+	if (sk->sk_family == AF_INET) {
+		peer->in.sin_family = AF_INET;
+		peer->in.sin_port = sk->sk_dport;
+		peer->in.sin_addr.s_addr = sk->sk_daddr;
+		return;
+	}
+#if IS_ENABLED(CONFIG_IPV6)
+	peer->in6.sin6_family = AF_INET6;
+	peer->in6.sin6_port = sk->sk_dport;
+	peer->in6.sin6_addr = sk->sk_v6_daddr;
+	peer->in6.sin6_scope_id = ipv6_iface_scope_id(&sk->sk_v6_daddr,
+						      sk->sk_bound_dev_if);
+	ksocket_config_unmap(peer);
+#endif
+}
+
+static struct ksocket_tcp_conn *
+ksocket_tcp_conn_new(struct ksocket_worker *worker, struct socket *sock,
+		     const union ksocket_addr *peer)
+{
+	struct ksocket_tcp *tcp = worker->tcp;
+	struct ksocket_tcp_conn *conn;
+
+	conn = kzalloc(sizeof(*conn), GFP_KERNEL);
+	if (!conn)
+		return NULL;
+
+	conn->worker = worker;
+	conn->peer = *peer;
+	conn->since = get_jiffies_64();
+	conn->active = conn->since;
+	conn->state = KSOCKET_CONN_STATE_OPEN;
+	list_add_tail(&conn->node, &tcp->by_state[conn->state]);
+	spin_lock(&tcp->lock);
+	conn->id = tcp->next_id++;
+	list_add_tail(&conn->all, &tcp->all);
+	spin_unlock(&tcp->lock);
+
+	ksocket_tcp_set_options(&worker->svc->cfg, sock->sk);
+	ksocket_tcp_hook(&conn->client, sock, conn);
+	return conn;
+}
+
+/* It has been taken, but goes at once. */
+static void ksocket_tcp_refuse(struct ksocket_worker *worker,
+			       struct socket *sock,
+			       const union ksocket_addr *peer,
+			       enum ksocket_close reason)
+{
+	struct ksocket_conn_info info = { .peer = *peer };
+
+	ksocket_tcp_release(sock);
+	ksocket_conn_closed(worker, &info, reason, 0);
+}
+
+static void ksocket_tcp_conn_start(struct ksocket_worker *worker,
+				   struct socket *sock)
+{
+	struct ksocket_service *svc = worker->svc;
+	struct ksocket_tcp_conn *conn;
+	union ksocket_addr peer;
+	unsigned int hops;
+	int err;
+
+	ksocket_tcp_peer(sock->sk, &peer);
+	ksocket_conn_opened(worker, &peer);
+	hops = ksocket_guard_hops(svc->kn, &peer);
+	if (hops >= KSOCKET_TCP_HOPS) {
+		ksocket_tcp_refuse(worker, sock, &peer, KSOCKET_CLOSE_LOOP);
+		return;
+	}
+	if (!ksocket_conn_charge(svc)) {
+		ksocket_tcp_refuse(worker, sock, &peer, KSOCKET_CLOSE_LIMIT);
+		return;
+	}
+	conn = ksocket_tcp_conn_new(worker, sock, &peer);
+	if (!conn) {
+		ksocket_conn_uncharge(svc);
+		ksocket_tcp_refuse(worker, sock, &peer, KSOCKET_CLOSE_NOMEM);
+		return;
+	}
+
+	if (ksocket_has_receiver(&svc->cfg)) {
+		ksocket_tcp_conn_enter(conn, KSOCKET_CONN_STATE_CONNECTING);
+		err = ksocket_tcp_conn_upstream(conn, hops);
+		if (err) {
+			ksocket_tcp_conn_end(conn,
+					     ksocket_tcp_upstream_reason(err),
+					     err);
+			return;
+		}
+	}
+	/* What has come before the callbacks were there. */
+	ksocket_tcp_queue(conn);
+}
+
+/* "ss -K" has closed the listen socket, which keeps its port, not its device. */
+static void ksocket_tcp_mend(struct ksocket_worker *worker)
+{
+	const struct ksocket_config *cfg = &worker->svc->cfg;
+
+	sock_error(worker->listen->sk);
+	if (cfg->ifindex)
+		sock_bindtoindex(worker->listen->sk, cfg->ifindex, true);
+	if (kernel_listen(worker->listen, cfg->backlog))
+		worker->tcp->again = get_jiffies_64() + KSOCKET_TCP_AGAIN;
+}
+
+/* Take those who wait. Return: true when there may be more of them. */
+static bool ksocket_tcp_accept(struct ksocket_worker *worker)
+{
+	struct socket *sock;
+	int budget, err;
+
+	for (budget = KSOCKET_TCP_ACCEPTS; budget; budget--) {
+		err = kernel_accept(worker->listen, &sock, O_NONBLOCK);
+		if (err == -EAGAIN)
+			return false;
+		if (err) {
+			local_bh_disable();
+			ksocket_count_recv_error(worker);
+			local_bh_enable();
+			if (err == -EINVAL)
+				ksocket_tcp_mend(worker);
+			else
+				worker->tcp->again = get_jiffies_64() +
+						     KSOCKET_TCP_AGAIN;
+			return false;
+		}
+		ksocket_tcp_conn_start(worker, sock);
+	}
+
+	return true;
+}
+
+/* A connection's turn */
+
+static void ksocket_tcp_conn_fail(struct ksocket_tcp_conn *conn, int err)
+{
+	ksocket_tcp_conn_end(conn, err == -ETIMEDOUT ? KSOCKET_CLOSE_TIMEOUT :
+						       KSOCKET_CLOSE_RESET, err);
+}
+
+static void ksocket_tcp_conn_count(struct ksocket_tcp_conn *conn,
+				   const struct ksocket_tcp_end *from,
+				   const struct ksocket_tcp_end *to, int moved)
+{
+	if (from == &conn->client)
+		WRITE_ONCE(conn->rx_bytes, conn->rx_bytes + moved);
+	if (to == &conn->client)
+		WRITE_ONCE(conn->tx_bytes, conn->tx_bytes + moved);
+	ksocket_count_bytes(conn->worker, moved, to ? moved : 0);
+	ksocket_tcp_conn_touch(conn);
+}
+
+/*
+ * One direction: bytes, and after the last one the end. Return: 1 when there may be
+ * more to move, 0 when there is nothing or no room, or a negative errno.
+ */
+static int ksocket_tcp_conn_pass(struct ksocket_tcp_conn *conn,
+				 struct ksocket_tcp_end *from,
+				 struct ksocket_tcp_end *to)
+{
+	bool forget = conn->worker->svc->cfg.mode->verdict == KSOCKET_DISCARD;
+	struct ksocket_tcp_end *taker = forget ? NULL : to;
+	int moved;
+
+	if (from->eof)
+		return 0;
+
+	moved = ksocket_tcp_move(from, taker, KSOCKET_TCP_BUDGET);
+	if (moved > 0)
+		ksocket_tcp_conn_count(conn, from, taker, moved);
+	else if (moved < 0 && moved != -EAGAIN)
+		return moved;
+
+	if (from->eof) {
+		kernel_sock_shutdown(to->sock, SHUT_WR);
+		to->shut = true;
+		return 0;
+	}
+	return moved > 0;
+}
+
+static bool ksocket_tcp_end_is_closed(const struct ksocket_tcp_end *end)
+{
+	return !end->sock || inet_sk_state_load(end->sock->sk) == TCP_CLOSE;
+}
+
+static int ksocket_tcp_conn_error(const struct ksocket_tcp_conn *conn)
+{
+	int err = sock_error(conn->client.sock->sk);
+
+	if (!err && conn->upstream.sock)
+		err = sock_error(conn->upstream.sock->sk);
+	return err;
+}
+
+/* Both sides have ended; when they have said so, nothing is left of them. */
+static void ksocket_tcp_conn_closing(struct ksocket_tcp_conn *conn)
+{
+	int err = ksocket_tcp_conn_error(conn);
+
+	if (err)
+		ksocket_tcp_conn_fail(conn, err);
+	else if (ksocket_tcp_end_is_closed(&conn->client) &&
+		 ksocket_tcp_end_is_closed(&conn->upstream))
+		ksocket_tcp_conn_end(conn, KSOCKET_CLOSE_DONE, 0);
+}
+
+static void ksocket_tcp_conn_open(struct ksocket_tcp_conn *conn)
+{
+	struct ksocket_tcp_end *client = &conn->client;
+	struct ksocket_tcp_end *other = conn->upstream.sock ? &conn->upstream :
+							      client;
+	int more, err;
+
+	more = ksocket_tcp_conn_pass(conn, client, other);
+	err = min(more, 0);
+	if (!err && other != client) {
+		err = ksocket_tcp_conn_pass(conn, other, client);
+		more |= err;
+		err = min(err, 0);
+	}
+	/* An error comes after the bytes that were there before it. */
+	if (!err && more != 1)
+		err = ksocket_tcp_conn_error(conn);
+
+	if (err) {
+		ksocket_tcp_conn_fail(conn, err);
+	} else if (client->shut && other->shut) {
+		ksocket_tcp_conn_enter(conn, KSOCKET_CONN_STATE_CLOSING);
+		ksocket_tcp_conn_closing(conn);
+	} else if (more) {
+		ksocket_tcp_queue(conn);
+	}
+}
+
+static void ksocket_tcp_conn_connecting(struct ksocket_tcp_conn *conn)
+{
+	struct sock *sk = conn->upstream.sock->sk;
+	int state = inet_sk_state_load(sk);
+	int err = sock_error(sk);
+
+	if (!err && state == TCP_CLOSE)
+		err = -ECONNREFUSED;
+	if (err) {
+		ksocket_tcp_conn_end(conn, ksocket_tcp_upstream_reason(err),
+				     err);
+		return;
+	}
+	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV) {
+		/* A client that has gone needs no receiver. */
+		err = sock_error(conn->client.sock->sk);
+		if (err)
+			ksocket_tcp_conn_fail(conn, err);
+		return;
+	}
+
+	ksocket_count_connected(conn->worker);
+	ksocket_tcp_conn_enter(conn, KSOCKET_CONN_STATE_OPEN);
+	ksocket_tcp_conn_open(conn);
+}
+
+static void ksocket_tcp_conn_serve(struct ksocket_tcp_conn *conn)
+{
+	if (conn->dead) {
+		kfree_rcu(conn, rcu);
+		return;
+	}
+
+	clear_bit(KSOCKET_TCP_QUEUED, &conn->flags);
+	/* Whatever comes from now on queues it again. */
+	smp_mb__after_atomic();
+	switch (conn->state) {
+	case KSOCKET_CONN_STATE_CONNECTING:
+		ksocket_tcp_conn_connecting(conn);
+		break;
+	case KSOCKET_CONN_STATE_OPEN:
+		ksocket_tcp_conn_open(conn);
+		break;
+	case KSOCKET_CONN_STATE_CLOSING:
+		ksocket_tcp_conn_closing(conn);
+		break;
+	}
+}
+
+/* Time */
+
+static u64 ksocket_tcp_patience(const struct ksocket_worker *worker,
+				enum ksocket_conn_state state)
+{
+	switch (state) {
+	case KSOCKET_CONN_STATE_CONNECTING:
+		return KSOCKET_TCP_CONNECT * HZ;
+	case KSOCKET_CONN_STATE_CLOSING:
+		return KSOCKET_TCP_CLOSE * HZ;
+	default:
+		return (u64)worker->svc->cfg.idle_timeout * HZ;
+	}
+}
+
+/* When the patience with the longest idle connection of that state ends, or 0. */
+static u64 ksocket_tcp_deadline(const struct ksocket_worker *worker,
+				enum ksocket_conn_state state)
+{
+	u64 patience = ksocket_tcp_patience(worker, state);
+	const struct ksocket_tcp_conn *conn;
+
+	conn = list_first_entry_or_null(&worker->tcp->by_state[state],
+					struct ksocket_tcp_conn, node);
+	return conn && patience ? conn->active + patience : 0;
+}
+
+static u32 ksocket_tcp_acked(const struct ksocket_tcp_end *end)
+{
+	return end->sock ? READ_ONCE(tcp_sk(end->sock->sk)->snd_una) : 0;
+}
+
+/* Who reads slowly is not idle: what we have sent still goes out. */
+static void ksocket_tcp_conn_expire(struct ksocket_tcp_conn *conn)
+{
+	static const enum ksocket_close reasons[] = {
+		[KSOCKET_CONN_STATE_CONNECTING] = KSOCKET_CLOSE_UPSTREAM_TIMEOUT,
+		[KSOCKET_CONN_STATE_OPEN] = KSOCKET_CLOSE_IDLE,
+		[KSOCKET_CONN_STATE_CLOSING] = KSOCKET_CLOSE_UNFINISHED,
+	};
+	u32 acked = ksocket_tcp_acked(&conn->client) +
+		    ksocket_tcp_acked(&conn->upstream);
+
+	if (conn->state != KSOCKET_CONN_STATE_CONNECTING &&
+	    acked != conn->acked) {
+		conn->acked = acked;
+		ksocket_tcp_conn_enter(conn, conn->state);
+		return;
+	}
+	ksocket_tcp_conn_end(conn, reasons[conn->state], -ETIMEDOUT);
+}
+
+static void ksocket_tcp_expire(struct ksocket_worker *worker)
+{
+	struct ksocket_tcp *tcp = worker->tcp;
+	u64 deadline;
+	int state;
+
+	for (state = 0; state < ARRAY_SIZE(tcp->by_state); state++) {
+		while ((deadline = ksocket_tcp_deadline(worker, state)) &&
+		       time_after_eq64(get_jiffies_64(), deadline))
+			ksocket_tcp_conn_expire(list_first_entry(&tcp->by_state[state],
+								 struct ksocket_tcp_conn,
+								 node));
+	}
+
+	if (tcp->again && time_after_eq64(get_jiffies_64(), tcp->again)) {
+		tcp->again = 0;
+		WRITE_ONCE(tcp->knocked, true);
+	}
+}
+
+static long ksocket_tcp_sleep(const struct ksocket_worker *worker)
+{
+	u64 next = worker->tcp->again, deadline, now = get_jiffies_64();
+	int state;
+
+	for (state = 0; state < ARRAY_SIZE(worker->tcp->by_state); state++) {
+		deadline = ksocket_tcp_deadline(worker, state);
+		if (deadline && (!next || time_before64(deadline, next)))
+			next = deadline;
+	}
+
+	if (!next)
+		return MAX_SCHEDULE_TIMEOUT;
+	return time_after64(next, now) ? min_t(u64, next - now, LONG_MAX - 1) : 0;
+}
+
+/* The worker */
+
+static bool ksocket_tcp_is_ready(const struct ksocket_tcp *tcp)
+{
+	return READ_ONCE(tcp->knocked) || !llist_empty(&tcp->ready);
+}
+
+static bool ksocket_tcp_serve(struct ksocket_worker *worker)
+{
+	struct ksocket_tcp *tcp = worker->tcp;
+	struct ksocket_tcp_conn *conn, *next;
+	struct llist_node *ready;
+
+	if (READ_ONCE(tcp->knocked)) {
+		WRITE_ONCE(tcp->knocked, false);
+		/* Who comes from now on knocks again. */
+		smp_mb();
+		if (ksocket_tcp_accept(worker))
+			WRITE_ONCE(tcp->knocked, true);
+	}
+
+	ready = llist_reverse_order(llist_del_all(&tcp->ready));
+	llist_for_each_entry_safe(conn, next, ready, ready) {
+		ksocket_tcp_conn_serve(conn);
+		cond_resched();
+	}
+	ksocket_tcp_expire(worker);
+
+	return !ksocket_tcp_is_ready(tcp);
+}
+
+static void ksocket_tcp_wait(struct ksocket_worker *worker)
+{
+	/* No signal reaches it, and it does not count as load. */
+	set_current_state(TASK_IDLE);
+	if (!ksocket_tcp_is_ready(worker->tcp) && !kthread_should_stop()) {
+		schedule_timeout(ksocket_tcp_sleep(worker));
+		ksocket_count_wakeup(worker);
+	}
+	__set_current_state(TASK_RUNNING);
+}
+
+/* As with UDP the first worker is alone there before the others join it. */
+static int ksocket_tcp_listen(struct ksocket_worker *worker, struct socket *sock)
+{
+	const struct ksocket_config *cfg = &worker->svc->cfg;
+	bool first = worker == &worker->svc->workers[0];
+	union ksocket_addr addr = cfg->listen;
+	int err;
+
+	/* Connections that are over but remembered do not stand in the way. */
+	sock_set_reuseaddr(sock->sk);
+	if (!first)
+		sock_set_reuseport(sock->sk);
+	err = ksocket_bind(sock, &addr.sa, ksocket_sock_addr_len(&addr));
+	if (err)
+		return err;
+
+	if (first && cfg->threads > 1)
+		sock_set_reuseport(sock->sk);
+	return kernel_listen(sock, cfg->backlog);
+}
+
+static int ksocket_tcp_open_listen(struct ksocket_worker *worker,
+				   struct ksocket_report *rep)
+{
+	const struct ksocket_config *cfg = &worker->svc->cfg;
+	struct socket *sock;
+	int err;
+
+	err = sock_create_kern(worker->svc->net, cfg->listen.sa.sa_family,
+			       SOCK_STREAM, IPPROTO_TCP, &sock);
+	if (err)
+		return ksocket_report_field(rep, err, KSOCKET_FIELD_LISTEN,
+					    "cannot create the listen socket",
+					    "cannot create the listen socket: errno %d",
+					    -err);
+
+	if (cfg->listen.sa.sa_family == AF_INET6)
+		ksocket_sock_set_dual_stack(sock->sk);
+	ksocket_sock_set_sndbuf(sock->sk, cfg->sndbuf);
+	ksocket_sock_set_rcvbuf(sock->sk, cfg->rcvbuf);
+	if (cfg->ifindex)
+		err = sock_bindtoindex(sock->sk, cfg->ifindex, true);
+	if (err)
+		ksocket_report_field(rep, err, KSOCKET_FIELD_DEVICE,
+				     "cannot bind to the device",
+				     "device=%s: cannot bind to it: errno %d",
+				     cfg->device, -err);
+	else
+		err = ksocket_tcp_listen(worker, sock);
+	if (err && !rep->brief)
+		ksocket_sock_report_bind(worker->svc, err, rep);
+	if (err)
+		sock_release(sock);
+	else
+		worker->listen = sock;
+	return err;
+}
+
+static int ksocket_tcp_open(struct ksocket_worker *worker,
+			    struct ksocket_report *rep)
+{
+	struct ksocket_tcp *tcp;
+	int err, i;
+
+	tcp = kzalloc(sizeof(*tcp), GFP_KERNEL_ACCOUNT);
+	if (!tcp)
+		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
+					    "no memory for connections",
+					    "no memory for connections");
+
+	spin_lock_init(&tcp->lock);
+	INIT_LIST_HEAD(&tcp->all);
+	for (i = 0; i < ARRAY_SIZE(tcp->by_state); i++)
+		INIT_LIST_HEAD(&tcp->by_state[i]);
+	init_llist_head(&tcp->ready);
+	worker->tcp = tcp;
+
+	err = ksocket_tcp_open_listen(worker, rep);
+	if (err) {
+		worker->tcp = NULL;
+		kfree(tcp);
+	}
+	return err;
+}
+
+static bool ksocket_tcp_is_request_of(const struct sock *sk,
+				      const struct sock *listen)
+{
+	return sk->sk_state == TCP_NEW_SYN_RECV &&
+	       inet_reqsk(sk)->rsk_listener == listen;
+}
+
+/* Let the timers of half-open connections run now. */
+static void ksocket_tcp_expire_requests(const struct sock *listen)
+{
+	struct inet_hashinfo *hashinfo = ksocket_tcp_hashinfo(sock_net(listen));
+	const struct hlist_nulls_node *node;
+	struct sock *sk;
+	unsigned int i;
+
+	for (i = 0; i <= hashinfo->ehash_mask; i++) {
+		spinlock_t *lock = inet_ehash_lockp(hashinfo, i);
+
+		if (hlist_nulls_empty(&hashinfo->ehash[i].chain))
+			continue;
+		spin_lock_bh(lock);
+		sk_nulls_for_each(sk, node, &hashinfo->ehash[i].chain)
+			if (ksocket_tcp_is_request_of(sk, listen))
+				mod_timer_pending(&inet_reqsk(sk)->rsk_timer,
+						  jiffies);
+		spin_unlock_bh(lock);
+	}
+}
+
+/*
+ * Half-open connections keep the listen socket until they expire, which takes
+ * up to a minute, and look at its namespace then. So they have to expire while
+ * there is one: their timers drop them once nobody listens.
+ */
+static void ksocket_tcp_forget_requests(const struct sock *listen)
+{
+	/* Who has seen the socket listen may be about to add one. */
+	synchronize_rcu_expedited();
+	while (inet_csk_reqsk_queue_len(listen)) {
+		ksocket_tcp_expire_requests(listen);
+		usleep_range(1000, 2000);
+	}
+}
+
+static void ksocket_tcp_close(struct ksocket_worker *worker)
+{
+	struct sock *listen = worker->listen->sk;
+	struct ksocket_tcp *tcp = worker->tcp;
+	struct ksocket_tcp_conn *conn, *next;
+
+	sock_hold(listen);
+	sock_release(worker->listen);
+	worker->listen = NULL;
+
+	list_for_each_entry_safe(conn, next, &tcp->all, all)
+		ksocket_tcp_conn_end(conn, KSOCKET_CLOSE_STOPPED, 0);
+	/* Callbacks may still look at connections, and put them on the list. */
+	ksocket_tcp_forget_requests(listen);
+	sock_put(listen);
+	llist_for_each_entry_safe(conn, next, llist_del_all(&tcp->ready), ready)
+		kfree(conn);
+
+	worker->tcp = NULL;
+	kfree(tcp);
+}
+
+static void ksocket_tcp_attach(struct ksocket_worker *worker)
+{
+	struct sock *sk = worker->listen->sk;
+	struct ksocket_tcp *tcp = worker->tcp;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	tcp->data_ready = sk->sk_data_ready;
+	tcp->state_change = sk->sk_state_change;
+	/* Connections take all from the listen socket, but not that. */
+	__rcu_assign_sk_user_data_with_flags(sk, worker, SK_USER_DATA_NOCOPY);
+	WRITE_ONCE(sk->sk_state_change, ksocket_tcp_knock);
+	WRITE_ONCE(sk->sk_data_ready, ksocket_tcp_knock);
+	write_unlock_bh(&sk->sk_callback_lock);
+	/* Somebody may have come before. */
+	WRITE_ONCE(tcp->knocked, true);
+}
+
+static void ksocket_tcp_detach(struct ksocket_worker *worker)
+{
+	struct sock *sk = worker->listen->sk;
+	struct ksocket_tcp *tcp = worker->tcp;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	rcu_assign_sk_user_data(sk, NULL);
+	WRITE_ONCE(sk->sk_data_ready, tcp->data_ready);
+	WRITE_ONCE(sk->sk_state_change, tcp->state_change);
+	write_unlock_bh(&sk->sk_callback_lock);
+	WRITE_ONCE(tcp->detached, true);
+}
+
+/* Connections that are there keep theirs. */
+static void ksocket_tcp_set_buffers(struct ksocket_worker *worker)
+{
+	const struct ksocket_config *cfg = &worker->svc->cfg;
+
+	ksocket_sock_set_sndbuf(worker->listen->sk, cfg->sndbuf);
+	ksocket_sock_set_rcvbuf(worker->listen->sk, cfg->rcvbuf);
+}
+
+static u32 ksocket_tcp_rx_overflow(const struct ksocket_worker *worker)
+{
+	return ksocket_sk_drops(worker->listen->sk);
+}
+
+static bool ksocket_tcp_next_conn(struct ksocket_worker *worker, u32 id,
+				  struct ksocket_conn_info *info)
+{
+	struct ksocket_tcp *tcp = worker->tcp;
+	const struct ksocket_tcp_conn *conn;
+	bool found = false;
+
+	spin_lock(&tcp->lock);
+	list_for_each_entry(conn, &tcp->all, all) {
+		if (conn->id < id)
+			continue;
+		ksocket_tcp_describe(conn, info);
+		found = true;
+		break;
+	}
+	spin_unlock(&tcp->lock);
+
+	return found;
+}
+
+const struct ksocket_transport ksocket_tcp = {
+	.name = "tcp",
+	.streams = true,
+	.open = ksocket_tcp_open,
+	.close = ksocket_tcp_close,
+	.attach = ksocket_tcp_attach,
+	.detach = ksocket_tcp_detach,
+	.set_buffers = ksocket_tcp_set_buffers,
+	.wait = ksocket_tcp_wait,
+	.rx_overflow = ksocket_tcp_rx_overflow,
+	.next_conn = ksocket_tcp_next_conn,
+	.serve = ksocket_tcp_serve,
+};

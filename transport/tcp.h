@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the parts of the TCP transport share: tcp.c has the connections,
+ * tcp_move.c moves bytes from one socket to another.
+ */
+#ifndef KSOCKET_TRANSPORT_TCP_H
+#define KSOCKET_TRANSPORT_TCP_H
+
+#include <linux/llist.h>
+#include <linux/net.h>
+#include <net/tcp.h>
+
+#include "ksocket.h"
+
+struct ksocket_tcp_conn;
+
+/**
+ * struct ksocket_tcp_end - one of the sockets of a connection
+ * @conn: the connection
+ * @sock: the socket, or NULL
+ * @data_ready: what the stack would call without us, likewise the others
+ * @write_space: there is room to send
+ * @state_change: a state has been entered
+ * @error_report: an error has come
+ * @eof: the other side has ended, and all it has sent before is taken
+ * @shut: we have ended, after all that we have sent
+ */
+struct ksocket_tcp_end {
+	struct ksocket_tcp_conn *conn;
+	struct socket *sock;
+	void (*data_ready)(struct sock *sk);
+	void (*write_space)(struct sock *sk);
+	void (*state_change)(struct sock *sk);
+	void (*error_report)(struct sock *sk);
+	bool eof;
+	bool shut;
+};
+
+/* Bits of struct ksocket_tcp_conn.flags */
+#define KSOCKET_TCP_QUEUED	0	/* on the list of those that are ready */
+
+/**
+ * struct ksocket_tcp_conn - a client, and its connection to the receiver
+ * @worker: whose it is; only its thread touches the sockets
+ * @ready: in the worker's list of those that are ready
+ * @flags: see above
+ * @node: in the worker's list of its state, the longest idle first
+ * @all: in the list of all, under the worker's lock
+ * @id: its number in @all
+ * @state: what it is at
+ * @dead: it has ended, and is freed once it is off @ready
+ * @since: when it was taken, in jiffies
+ * @active: when something was last moved, or acknowledged
+ * @acked: what was acknowledged then
+ * @peer: the client
+ * @rx_bytes: what the client has sent
+ * @tx_bytes: what was sent to it
+ * @hop: the connection to the receiver, as others see it
+ * @client: the socket of the client
+ * @upstream: the socket to the receiver, in mode relay
+ * @rcu: callbacks of the sockets look at the connection under RCU
+ */
+struct ksocket_tcp_conn {
+	struct ksocket_worker *worker;
+	struct llist_node ready;
+	unsigned long flags;
+	struct list_head node;
+	struct list_head all;
+	u32 id;
+	enum ksocket_conn_state state;
+	bool dead;
+	u64 since;
+	u64 active;
+	u32 acked;
+	union ksocket_addr peer;
+	u64 rx_bytes;
+	u64 tx_bytes;
+	struct ksocket_hop hop;
+	struct ksocket_tcp_end client;
+	struct ksocket_tcp_end upstream;
+	struct rcu_head rcu;
+};
+
+int ksocket_tcp_move(struct ksocket_tcp_end *from, struct ksocket_tcp_end *to,
+		     size_t max);
+
+#endif /* KSOCKET_TRANSPORT_TCP_H */
