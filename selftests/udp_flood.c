@@ -7,21 +7,14 @@
  * without remembering what was sent.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
 #include <getopt.h>
-#include <linux/types.h>
 #include <linux/udp.h>
-#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "load.h"
 
 #define PAYLOAD_MAX	65535
 #define SOCKETS_MAX	4096
@@ -82,20 +75,6 @@ static __u8 *seen;
 static size_t seen_bytes;
 static double started;
 static volatile sig_atomic_t stopped;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "udp_flood: %s: %s\n", what, strerror(errno));
-	exit(2);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
 
 static void stop(int sig)
 {
@@ -286,55 +265,6 @@ static void usage(void)
 {
 	fputs(help, stderr);
 	exit(2);
-}
-
-static double to_number(const char *text, double min, double max)
-{
-	char *end;
-	double n = strtod(text, &end);
-
-	if (!*text || *end || n < min || n > max) {
-		fprintf(stderr, "udp_flood: '%s' is out of range\n", text);
-		usage();
-	}
-	return n;
-}
-
-union address {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
-
-static socklen_t address_len(const union address *a)
-{
-	return a->sa.sa_family == AF_INET ? sizeof(a->in) : sizeof(a->in6);
-}
-
-/* No getaddrinfo(): it does not link statically. */
-static union address resolve(const char *text, const char *port)
-{
-	union address a = {};
-	char addr[64], *scope;
-
-	snprintf(addr, sizeof(addr), "%s", text);
-	scope = strchr(addr, '%');
-	if (scope)
-		*scope++ = '\0';
-	if (inet_pton(AF_INET, addr, &a.in.sin_addr) == 1) {
-		a.in.sin_family = AF_INET;
-	} else if (inet_pton(AF_INET6, addr, &a.in6.sin6_addr) == 1) {
-		a.in6.sin6_family = AF_INET6;
-		if (scope)
-			a.in6.sin6_scope_id = if_nametoindex(scope) ? :
-					      strtoul(scope, NULL, 10);
-	} else {
-		fprintf(stderr, "udp_flood: '%s' is no address\n", text);
-		exit(2);
-	}
-	/* The port has the same place in both. */
-	a.in.sin_port = htons(to_number(port, 0, 65535));
-	return a;
 }
 
 static union address dest;
