@@ -126,6 +126,45 @@ ns_pids() {
 	ip netns pids "$NS_PREFIX$1"
 }
 
+# A namespace that is being freed takes its half of a veth pair with it, and
+# thereby the other half: a sign that shows in the namespace of the peer.
+# peer_add NAMESPACE, peer_gone
+peer_add() {
+	ns_add "$1"
+	ns_ip peer link add "$1" type veth peer name veth0 netns "$NS_PREFIX$1"
+	ip -n "$NS_PREFIX$1" -batch - <<-END
+		addr add 192.0.2.1/24 dev veth0
+		link set veth0 up
+	END
+	ip -n "${NS_PREFIX}peer" -batch - <<-END
+		addr add 192.0.2.2/24 dev $1
+		link set $1 up
+	END
+}
+
+peer_gone() {
+	! ns_ip peer link show dev "$1" 2>/dev/null
+}
+
+# The kernel counts namespaces and takes one off when the last of it has been
+# freed. The count shows in what it refuses: see namespaces_at_most.
+namespaces_at_most() {
+	local ok=1 max
+	read -r max </proc/sys/user/max_net_namespaces
+	echo "$1" >/proc/sys/user/max_net_namespaces
+	unshare --net true 2>/dev/null && ok=0
+	echo "$max" >/proc/sys/user/max_net_namespaces
+	return $ok
+}
+
+# all_freed: there are no namespaces but that of this program and one more. Only
+# in a machine of our own: for a moment nobody can make one.
+all_freed() {
+	[ -n "${KSOCKET_VM:-}" ] || return 0
+	# and one for the trial
+	wait_for 60 namespaces_at_most 3
+}
+
 # --- the module ---
 
 loaded() {
@@ -258,6 +297,12 @@ nothing_left() {
 	! bound4 "$1" "${2:--}" || fail "an IPv4 socket is left"
 	! bound6 "$1" "${2:--}" || fail "an IPv6 socket is left"
 	! in_ns "${2:--}" test -e /proc/net/ksocket || fail "/proc/net/ksocket is left"
+}
+
+# The kilobytes that the kernel holds and cannot give back.
+kernel_kb() {
+	awk '/^(SUnreclaim|KernelStack|PageTables|VmallocUsed):/ { sum += $2 }
+		END { print sum }' /proc/meminfo
 }
 
 # log_mark, then log_since: what ksocket (or who logs in its name) said since

@@ -19,43 +19,6 @@ threads_are() {
 	[ "$(threads)" = "$1" ]
 }
 
-# A namespace that is being freed takes its half of a veth pair with it, and
-# thereby the other half: a sign that shows in the namespace of the peer.
-# peer_add NAMESPACE, peer_gone
-peer_add() {
-	ns_add "$1"
-	ns_ip peer link add "$1" type veth peer name veth0 netns "$NS_PREFIX$1"
-	ip -n "$NS_PREFIX$1" -batch - <<-END
-		addr add 192.0.2.1/24 dev veth0
-		link set veth0 up
-	END
-	ip -n "${NS_PREFIX}peer" -batch - <<-END
-		addr add 192.0.2.2/24 dev $1
-		link set $1 up
-	END
-}
-
-peer_gone() {
-	! ns_ip peer link show dev "$1" 2>/dev/null
-}
-
-# The kernel counts namespaces and takes one off when the last of it has been
-# freed. The count shows in what it refuses: see namespaces_at_most.
-namespaces_at_most() {
-	local ok=1
-	echo "$1" >/proc/sys/user/max_net_namespaces
-	unshare --net true 2>/dev/null && ok=0
-	echo "$_max_namespaces" >/proc/sys/user/max_net_namespaces
-	return $ok
-}
-
-# Only in a machine of our own: for a moment nobody can make a namespace.
-all_freed() {
-	[ -n "${KSOCKET_VM:-}" ] || return 0
-	# "peer" and the one of this program, and one more for the trial
-	wait_for 60 namespaces_at_most 3
-}
-
 rx_moves() {
 	[ "$(counter rx_packets "$1")" -gt 20 ]
 }
@@ -94,7 +57,6 @@ own_namespace_only() {
 
 flood_from_peer() {
 	local i
-	_max_namespaces=$(cat /proc/sys/user/max_net_namespaces)
 	ns_add peer
 	for ((i = 0; i < ROUNDS; i++)); do
 		flooded peer 192.0.2.1 "mode=${MODES[i % 4]}" listen_addr=0.0.0.0 \
@@ -116,7 +78,6 @@ flood_from_peer() {
 # their way in it when it dies.
 flood_from_inside() {
 	local i
-	_max_namespaces=$(cat /proc/sys/user/max_net_namespaces)
 	ns_add peer
 	for ((i = 0; i < ROUNDS; i++)); do
 		flooded dying 127.0.0.1 "mode=${MODES[i % 4]}"
@@ -135,7 +96,6 @@ flood_from_inside() {
 # Namespaces with and without a service go all at once, while others come.
 several_at_once() {
 	local i ns
-	_max_namespaces=$(cat /proc/sys/user/max_net_namespaces)
 	ns_add peer
 	ns_add dying1
 	load_in dying1 mode=echo listen_port=$PORT
@@ -173,7 +133,6 @@ read_held() {
 # An open file of /proc/net keeps its namespace alive; that is the kernel's
 # own rule. When it is closed, all goes.
 held_by_reader() {
-	_max_namespaces=$(cat /proc/sys/user/max_net_namespaces)
 	ns_add peer
 	read_held
 	kill "$pid"
@@ -204,7 +163,6 @@ held_by_reader() {
 # nothing to do.
 unload_meets_exit() {
 	local i
-	_max_namespaces=$(cat /proc/sys/user/max_net_namespaces)
 	ns_add peer
 	for ((i = 0; i < ROUNDS; i++)); do
 		flooded peer 192.0.2.1 mode=echo listen_addr=0.0.0.0

@@ -76,12 +76,6 @@ no_users() {
 	nothing_left $PORT
 }
 
-# The kilobytes that the kernel holds and cannot give back.
-kernel_kb() {
-	awk '/^(SUnreclaim|KernelStack|PageTables|VmallocUsed):/ { sum += $2 }
-		END { print sum }' /proc/meminfo
-}
-
 _round() {
 	load "$@" "listen_port=$PORT"
 	# Unload meets the thread at work: in the middle of a flood.
