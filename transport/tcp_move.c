@@ -240,7 +240,9 @@ static int ksocket_tcp_read(struct ksocket_tcp_end *from, struct sock *to,
 	};
 	int moved = tcp_read_sock(sk, &desc, ksocket_tcp_actor);
 
-	if (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN && !tcp_inq(sk))
+	/* A reset is no end. */
+	if (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN && !tcp_inq(sk) &&
+	    !READ_ONCE(sk->sk_err))
 		from->eof = true;
 	return moved;
 }
