@@ -80,6 +80,10 @@ walk_text_two_threads() {
 		listen_addr=::1
 }
 
+walk_tcp() {
+	walk 2 proto=tcp mode=relay threads=2 listen_addr=:: reply_port=9
+}
+
 # The memory of a thread is allocated by kthreadd.
 walk_threads() {
 	_can_fault
@@ -152,11 +156,49 @@ starve_skb_realloc() {
 	unload
 }
 
+# _starve_tcp MODE KEY=VALUE...: connections are lost for want of memory, and others
+# are not; when there is memory again, all are served.
+_starve_tcp() {
+	local pid count
+	load proto=tcp "mode=$1" "listen_port=$PORT" reply_port=7001
+	"$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 $PORT -c 5
+	for pid in $(thread_pids); do
+		echo 1 >"/proc/$pid/make-it-fail"
+	done
+	_reset
+	set_fault failslab times=$FAULT_TIMES task-filter=Y "${@:2}"
+	"$KSOCKET_TESTS/tcp_load" cycle 127.0.0.1 $PORT -c 300 -T 5000 || true
+	count=$(injected failslab)
+	_reset
+	wait_for 60 counter_is connections 0
+	"$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 $PORT -c 20
+	wait_for 60 counter_is connections 0
+	echo "$1: $count failures: $(service | grep -E '^(accepted|connected|close_.*[1-9])' | paste -sd ' ')"
+	assert_ge "failures injected" "$count" 1
+	assert_eq "accepted and ended" "$(counter accepted)" \
+		"$(service | awk '/^close_/ { sum += $2 } END { print sum }')"
+	rmmod ksocket
+}
+
+starve_tcp() {
+	_can_fault
+	spawn - "$KSOCKET_TESTS/tcp_load" serve 7001 echo
+	wait_for 20 _listens 7001
+	_starve_tcp echo probability=20
+	_starve_tcp relay probability=20
+}
+
+_listens() {
+	[ -n "$(ss -Hltn "sport = :$1")" ]
+}
+
 ksocket_run_tests \
 	walk_relay_ipv4:"relay over IPv4: each allocation of a load fails once" \
 	walk_echo_ipv6:"echo over IPv6: each allocation of a load fails once" \
 	walk_text_two_threads:"text, two threads: each allocation of a load fails once" \
+	walk_tcp:"connections, two threads: each allocation of a load fails once" \
 	walk_threads:"each allocation of the threads themselves fails once" \
 	starve_slab:"traffic while slab allocations fail: the books balance" \
 	starve_pages:"traffic while page allocations fail: the books balance" \
-	starve_skb_realloc:"traffic while socket buffers move: the books balance"
+	starve_skb_realloc:"traffic while socket buffers move: the books balance" \
+	starve_tcp:"connections while slab allocations fail: the books balance"

@@ -119,7 +119,9 @@ static int count_sockets_in(const char *path)
 static int count_sockets(void)
 {
 	return count_sockets_in("/proc/net/udp") +
-	       count_sockets_in("/proc/net/udp6");
+	       count_sockets_in("/proc/net/udp6") +
+	       count_sockets_in("/proc/net/tcp") +
+	       count_sockets_in("/proc/net/tcp6");
 }
 
 static void check_gone(void)

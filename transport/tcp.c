@@ -398,6 +398,11 @@ static void ksocket_tcp_conn_start(struct ksocket_worker *worker,
 
 	ksocket_tcp_peer(sock->sk, &peer);
 	ksocket_conn_opened(worker, &peer);
+	/* Scanners go as they come; no receiver is bothered with them. */
+	if (inet_sk_state_load(sock->sk) == TCP_CLOSE) {
+		ksocket_tcp_refuse(worker, sock, &peer, KSOCKET_CLOSE_RESET);
+		return;
+	}
 	hops = ksocket_guard_hops(svc->kn, &peer);
 	if (hops >= KSOCKET_TCP_HOPS) {
 		ksocket_tcp_refuse(worker, sock, &peer, KSOCKET_CLOSE_LOOP);
@@ -542,27 +547,36 @@ static void ksocket_tcp_conn_closing(struct ksocket_tcp_conn *conn)
 		ksocket_tcp_conn_end(conn, KSOCKET_CLOSE_DONE, 0);
 }
 
-static void ksocket_tcp_conn_open(struct ksocket_tcp_conn *conn)
+/* As ksocket_tcp_conn_pass(), for all directions that there are. */
+static int ksocket_tcp_conn_pass_all(struct ksocket_tcp_conn *conn)
 {
 	struct ksocket_tcp_end *client = &conn->client;
-	struct ksocket_tcp_end *other = conn->upstream.sock ? &conn->upstream :
-							      client;
-	int more, err;
+	struct ksocket_tcp_end *upstream = &conn->upstream;
+	int to, fro;
 
-	more = ksocket_tcp_conn_pass(conn, client, other);
-	err = min(more, 0);
-	if (!err && other != client) {
-		err = ksocket_tcp_conn_pass(conn, other, client);
-		more |= err;
-		err = min(err, 0);
-	}
+	if (!upstream->sock)
+		return ksocket_tcp_conn_pass(conn, client, client);
+
+	to = ksocket_tcp_conn_pass(conn, client, upstream);
+	if (to < 0)
+		return to;
+	fro = ksocket_tcp_conn_pass(conn, upstream, client);
+	return fro < 0 ? fro : to | fro;
+}
+
+static void ksocket_tcp_conn_open(struct ksocket_tcp_conn *conn)
+{
+	int more = ksocket_tcp_conn_pass_all(conn);
+	int err = min(more, 0);
+
 	/* An error comes after the bytes that were there before it. */
-	if (!err && more != 1)
+	if (!more)
 		err = ksocket_tcp_conn_error(conn);
 
 	if (err) {
 		ksocket_tcp_conn_fail(conn, err);
-	} else if (client->shut && other->shut) {
+	} else if (conn->client.shut &&
+		   (conn->upstream.shut || !conn->upstream.sock)) {
 		ksocket_tcp_conn_enter(conn, KSOCKET_CONN_STATE_CLOSING);
 		ksocket_tcp_conn_closing(conn);
 	} else if (more) {
