@@ -74,7 +74,7 @@ counters_bytes() {
 # Counters are counted per CPU and read as one.
 counters_all_cpus() {
 	load mode=echo listen_port=7000 "$(by_thread)"
-	thread=$(pgrep '^ksocket/7000')
+	thread=$(thread_pid 'ksocket/7000*')
 	for cpu in $(seq 0 $(($(nproc) - 1))); do
 		taskset -pc "$cpu" "$thread"
 		flood -c 10 -w 1 -a 127.0.0.1 7000

@@ -79,13 +79,14 @@ fallback() {
 # The long way is no overtaking lane: large and small ones stay in order. So that
 # the loopback device keeps it, wherever they are sent, one processor receives.
 in_order() {
-	local path i
+	local path pid i
 	ns_add a
 	ns_ip a link set lo mtu 1500
-	in_ns a sh -c 'echo 1 >/sys/class/net/lo/queues/rx-0/rps_cpus'
+	in_ns_sys a sh -c 'echo 1 >/sys/class/net/lo/queues/rx-0/rps_cpus'
 	for path in $DATAPATHS; do
 		rm -f "$TMP/got"
 		receiver "$TMP/got" 7001 4 a
+		pid=$!
 		load_in a mode=relay listen_port=7000 reply_addr=127.0.0.1 \
 			reply_port=7001 "datapath=$path"
 		# One right after the other, so that they meet in the queue. Without a
@@ -101,7 +102,8 @@ in_order() {
 		seq -f %04g 0 59 | diff - "$TMP/order" || fail "$path: another order"
 		balanced a
 		rmmod ksocket
-		pkill -f UDP4-RECV:7001
+		kill "$pid"
+		wait "$pid" || true
 	done
 }
 

@@ -171,7 +171,7 @@ translated() {
 # What is sent to an address that was ours goes nowhere, and comes when it is
 # ours again.
 address_gone() {
-	local before mac
+	local before
 	known echo
 	before=$(counter rx_packets b)
 	ns_ip b addr add 192.0.2.3/32 dev veth0
@@ -180,9 +180,8 @@ address_gone() {
 	ns_ip b addr del 2001:db8::2/64 dev veth0
 	ns_ip b addr add 2001:db8::3/64 dev veth0 nodad
 	# With no host there, nobody would send.
-	mac=$(in_ns b cat /sys/class/net/veth0/address)
-	ns_ip a neigh replace 192.0.2.2 lladdr "$mac" dev veth0
-	ns_ip a neigh replace 2001:db8::2 lladdr "$mac" dev veth0
+	ns_ip a neigh replace 192.0.2.2 lladdr "$MAC_B" dev veth0
+	ns_ip a neigh replace 2001:db8::2 lladdr "$MAC_B" dev veth0
 	udp_from4 7100 20 -T 1 >/dev/null
 	udp_from6 7100 20 -T 1 >/dev/null
 	assert_eq "another address" "$(ask UDP4:192.0.2.3:7000 hello a)" hello

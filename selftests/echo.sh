@@ -68,7 +68,7 @@ echo_link_local_number() {
 	ns_ip c link add veth0 type dummy
 	ns_ip c addr add fe80::c/64 dev veth0 nodad
 	ns_ip c link set veth0 up
-	index=$(in_ns c cat /sys/class/net/veth0/ifindex)
+	index=$(in_ns_sys c cat /sys/class/net/veth0/ifindex)
 	load_in c mode=echo "listen_addr=fe80::c%$index" listen_port=7000
 	assert_eq listen "$(counter listen c)" "[fe80::c%$index]:7000"
 	assert_eq "the echo" "$(ask 'UDP6:[fe80::c%veth0]:7000' hello c)" hello
@@ -131,7 +131,7 @@ counted() {
 # switches THREAD: how often the kthread went to sleep
 switches() {
 	awk '/^voluntary_ctxt_switches/ { print $2 }' \
-		"/proc/$(pgrep "^ksocket/7000.$1\$")/status"
+		"/proc/$(thread_pid "ksocket/7000.$1")/status"
 }
 
 echo_threads() {

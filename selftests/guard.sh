@@ -35,15 +35,12 @@ finish() {
 # hosts: a is the peer, b the host; b does not mind whence something comes.
 hosts() {
 	ns_pair a b
-	mac=$(in_ns b cat /sys/class/net/veth0/address)
-	for dev in all veth0; do
-		in_ns b sh -c "echo 0 >/proc/sys/net/ipv4/conf/$dev/rp_filter"
-	done
+	in_ns b sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.veth0.rp_filter=0
 }
 
 # wire [-c COUNT] SOURCE PORT DESTINATION PORT: put on the wire by a, to b
 wire() {
-	in_ns a "$KSOCKET_TESTS/udp_raw" -d veth0 -m "$mac" "$@" forged
+	in_ns a "$KSOCKET_TESTS/udp_raw" -d veth0 -m "$MAC_B" "$@" forged
 }
 
 # here [-c COUNT] SOURCE PORT DESTINATION PORT: forged on this very host

@@ -35,8 +35,13 @@ fi
 # The whole program lives in a network namespace of its own, so that it meets
 # no service of the host and leaves none there.
 if [ -z "${KSOCKET_TEST_NS:-}" ]; then
+	# Where stdbuf started us, each program would load its library first.
+	[ -z "${_STDBUF_O:-}" ] || unset LD_PRELOAD _STDBUF_O
 	KSOCKET_TEST_NS=1 exec unshare --net -- "$BASH" "$0" "$@"
 fi
+
+# Where the processor is emulated, and more so on a debug kernel, it is the start
+# of a process that takes time: what follows does with few.
 
 # --- what a test says ---
 
@@ -75,8 +80,14 @@ wait_for() {
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $until ] || fail "waited too long for: $*"
-		sleep 0.05
+		pause 0.05
 	done
+}
+
+# pause SECONDS: as sleep, without a program: nobody writes to this pipe
+exec {_silence}<> <(:)
+pause() {
+	read -r -t "$1" -u "$_silence" _ || true
 }
 
 # --- namespaces ---
@@ -85,26 +96,46 @@ wait_for() {
 # else's is ever touched.
 NS_PREFIX=ksocket-test-
 
-# in_ns NAMESPACE COMMAND...; with "-" for the one that we are in
+# in_ns NAMESPACE COMMAND...; with "-" for the one that we are in. /sys stays
+# that of the machine.
 in_ns() {
 	local ns=$1
 	shift
 	if [ "$ns" = - ]; then
 		"$@"
 	else
-		ip netns exec "$NS_PREFIX$ns" "$@"
+		"$KSOCKET_TESTS/in_netns" "$NS_PREFIX$ns" "$@"
+	fi
+}
+
+# in_ns_sys NAMESPACE COMMAND...: with the /sys of the namespace
+in_ns_sys() {
+	ip netns exec "$NS_PREFIX$1" "${@:2}"
+}
+
+# _exec_in NAMESPACE COMMAND...: as in_ns, in the place of this shell
+_exec_in() {
+	if [ "$1" = - ]; then
+		exec "${@:2}"
+	else
+		exec "$KSOCKET_TESTS/in_netns" "$NS_PREFIX$1" "${@:2}"
+	fi
+}
+
+# _read_in NAMESPACE FILE: its lines into the array TEXT
+_read_in() {
+	local text
+	if [ "$1" = - ]; then
+		mapfile -t TEXT <"$2"
+	else
+		text=$(exec "$KSOCKET_TESTS/in_netns" -c "$NS_PREFIX$1" "$2") || return
+		mapfile -t TEXT <<<"$text"
 	fi
 }
 
 # spawn NAMESPACE COMMAND...: in the background; $! is the program itself
 spawn() {
-	local ns=$1
-	shift
-	if [ "$ns" = - ]; then
-		(exec "$@") &
-	else
-		(exec ip netns exec "$NS_PREFIX$ns" "$@") &
-	fi
+	_exec_in "$@" &
 }
 
 ns_add() {
@@ -214,24 +245,37 @@ unload() {
 
 # service [NAMESPACE]: the counters and configuration
 service() {
-	in_ns "${1:--}" cat /proc/net/ksocket
+	if [ "${1:--}" = - ]; then
+		cat /proc/net/ksocket
+	else
+		"$KSOCKET_TESTS/in_netns" -c "$NS_PREFIX$1" /proc/net/ksocket
+	fi
 }
 
-# counter KEY [NAMESPACE]: of the first service
-counter() {
-	local key value found=1
-	while read -r key value; do
-		if [ $found = 1 ] && [ "$key" = "$1" ]; then
-			echo "$value"
-			found=0
+# _counter KEY [NAMESPACE]: of the first service, into COUNTER
+_counter() {
+	local line
+	COUNTER=
+	_read_in "${2:--}" /proc/net/ksocket || return
+	for line in ${TEXT[@]+"${TEXT[@]}"}; do
+		if [ "${line%% *}" = "$1" ]; then
+			COUNTER=${line#"$1"}
+			COUNTER=${COUNTER# }
+			return 0
 		fi
-	done < <(service "${2:--}")
-	return $found
+	done
+	return 1
+}
+
+# counter KEY [NAMESPACE]
+counter() {
+	_counter "$@" || return
+	echo "$COUNTER"
 }
 
 # counter_is KEY VALUE [NAMESPACE]: for wait_for
 counter_is() {
-	[ "$(counter "$1" "${3:--}")" = "$2" ]
+	_counter "$1" "${3:--}" && [ "$COUNTER" = "$2" ]
 }
 
 # assert_tx COUNT [NAMESPACE]: so many were answered. An answer can be there
@@ -243,50 +287,90 @@ assert_tx() {
 # balanced NAMESPACE: received = answered + discarded + drops, for each service
 balanced() {
 	local until=$((SECONDS + 10))
-	until unbalanced=$(service "$1" | awk '
-		function check() {
-			if (rx != sum)
-				print name ": rx_packets " rx ", accounted for " sum
-			rx = sum = 0
-		}
-		$1 == "service" { check(); name = $2 }
-		$1 == "rx_packets" { rx = $2 }
-		$1 == "tx_packets" || $1 == "discarded" || $1 ~ /^drop_/ { sum += $2 }
-		END { check() }'); [ -z "$unbalanced" ]; do
-		[ $SECONDS -lt $until ] || fail "unbalanced: $unbalanced"
-		sleep 0.1
+	until _books "$1"; do
+		[ $SECONDS -lt $until ] || fail "unbalanced:$UNBALANCED"
+		pause 0.1
+	done
+}
+
+# _books NAMESPACE: what does not add up is in UNBALANCED
+_books() {
+	local line value name='' rx=0 sum=0
+	UNBALANCED=
+	TEXT=()
+	_read_in "$1" /proc/net/ksocket || true
+	for line in ${TEXT[@]+"${TEXT[@]}"} service; do
+		value=${line#* }
+		case $line in
+		service*)
+			[ "$rx" = "$sum" ] ||
+				UNBALANCED+=" $name: rx_packets $rx, accounted for $sum"
+			name=$value rx=0 sum=0
+			;;
+		"rx_packets "*) rx=$value ;;
+		"tx_packets "* | "discarded "* | drop_*) sum=$((sum + value)) ;;
+		esac
+	done
+	[ -z "$UNBALANCED" ]
+}
+
+# _find_threads PATTERN: the processes with such a name, into FOUND
+_find_threads() {
+	local dir comm
+	FOUND=()
+	for dir in /proc/[0-9]*; do
+		# It may end meanwhile.
+		{ read -r comm <"$dir/comm"; } 2>/dev/null || continue
+		# shellcheck disable=SC2053 # a pattern
+		[[ $comm != $1 ]] || FOUND+=("${dir#/proc/}")
 	done
 }
 
 # threads: the kthreads of all services
 threads() {
-	pgrep -c '^ksocket/' || true
+	_find_threads 'ksocket/*'
+	echo ${#FOUND[@]}
 }
 
-# thread_pids: their process ids
+# thread_pids: their process ids, thread_pid NAME: that of the one of this name
 thread_pids() {
-	pgrep '^ksocket/' || true
+	_find_threads 'ksocket/*'
+	[ ${#FOUND[@]} = 0 ] || printf '%s\n' "${FOUND[@]}"
+}
+
+thread_pid() {
+	_find_threads "$1"
+	echo "${FOUND[*]}"
 }
 
 # switches: how often these threads have left the processor, whoever counts
 # wake-ups; a sleeper that nobody wakes does not
 switches() {
-	local pid
-	for pid in $(thread_pids); do
-		sed -n 's/^.*voluntary_ctxt_switches:/'"$pid"'/p' "/proc/$pid/status"
+	local pid line
+	_find_threads 'ksocket/*'
+	for pid in ${FOUND[@]+"${FOUND[@]}"}; do
+		mapfile -t TEXT <"/proc/$pid/status"
+		for line in "${TEXT[@]}"; do
+			[[ $line != *voluntary_ctxt_switches:* ]] || echo "$pid${line#*:}"
+		done
 	done
 }
 
 # cpu_ticks: the processor time that they have used
 cpu_ticks() {
-	local pid
-	for pid in $(thread_pids); do
-		sed 's/^.*) //' "/proc/$pid/stat" | awk '{ print $12 + $13 }'
-	done | awk '{ sum += $1 } END { print sum + 0 }'
+	local pid line sum=0
+	_find_threads 'ksocket/*'
+	for pid in ${FOUND[@]+"${FOUND[@]}"}; do
+		read -r line <"/proc/$pid/stat"
+		read -r -a line <<<"${line##*) }"
+		sum=$((sum + line[11] + line[12]))
+	done
+	echo $sum
 }
 
 _no_threads() {
-	[ "$(threads)" = 0 ]
+	_find_threads 'ksocket/*'
+	[ ${#FOUND[@]} = 0 ]
 }
 
 # nothing_left PORT [NAMESPACE]: no module, thread, socket or /proc file
@@ -312,8 +396,9 @@ log_mark() {
 }
 
 log_since() {
-	dmesg | sed "1,/$_log_mark/d" | sed 's/^\[[^]]*\] //' | grep '^ksocket: ' |
-		grep -v -e 'module taints kernel' -e 'module verification failed' || true
+	dmesg | awk -v mark="$_log_mark" 'index($0, mark) { since = 1; next }
+		since && sub(/^\[[^]]*\] ksocket: /, "ksocket: ") &&
+		!/module taints kernel|module verification failed/'
 }
 
 # find_ynl: print where the kernel's own netlink client is, if it can run here
@@ -341,7 +426,7 @@ trace_make() {
 	local names
 	[ -d "$TRACING/instances" ] || skip "no tracefs"
 	[ ! -d "$TRACE_INSTANCE" ] || return 0
-	names=$(cat "$TRACING/options/record-cmd")
+	read -r names <"$TRACING/options/record-cmd"
 	echo 0 >"$TRACING/options/record-cmd"
 	mkdir "$TRACE_INSTANCE"
 	echo "$names" >"$TRACING/options/record-cmd"
@@ -360,40 +445,64 @@ events() {
 }
 
 events_are() {
-	[ "$(events "$1")" = "$2" ]
+	[ "$(exec grep -cE "$1" "$TRACE_INSTANCE/trace")" = "$2" ]
 }
 
 # --- networks ---
 
 # ns_pair A B: two namespaces joined by the veth pair veth0, with addresses
-# 192.0.2.1/24 and 2001:db8::1/64 in A, .2 and ::2 in B.
+# 192.0.2.1/24 and 2001:db8::1/64 in A, .2 and ::2 in B. MAC_B is that of B.
 ns_pair() {
-	ip netns add "$NS_PREFIX$1"
-	ip netns add "$NS_PREFIX$2"
-	_pair_addresses 1 "link add veth0 type veth peer name veth0 netns $NS_PREFIX$2" |
-		ip -n "$NS_PREFIX$1" -batch -
-	_pair_addresses 2 | ip -n "$NS_PREFIX$2" -batch -
+	local a=$NS_PREFIX$1 b=$NS_PREFIX$2
+	ip -batch - <<-END
+		netns add $a
+		netns add $b
+		link add veth0 netns $a type veth peer name veth0 netns $b
+	END
+	_pair_side "$a" 1
+	_pair_side "$b" 2
 	# Both sides have it at the same time.
-	wait_for 10 in_ns "$1" grep -q 1 /sys/class/net/veth0/carrier
+	wait_for 10 _has_carrier "$2"
+	MAC_B=${MAC_B#*link/ether }
+	MAC_B=${MAC_B%% *}
 }
 
-# _pair_addresses N [FIRST]: what host N of a pair has to be told, for ip -batch:
-# each program that a test starts takes long where the processor is emulated
-_pair_addresses() {
-	[ -z "${2:-}" ] || echo "$2"
-	echo "link set lo up"
-	echo "addr add 192.0.2.$1/24 brd + dev veth0"
-	[ ! -d /proc/sys/net/ipv6 ] || echo "addr add 2001:db8::$1/64 dev veth0 nodad"
-	echo "link set veth0 up"
+# _pair_side NETNS N: what host N of a pair has to be told
+_pair_side() {
+	local ipv6=
+	[ ! -d /proc/sys/net/ipv6 ] || ipv6="addr add 2001:db8::$2/64 dev veth0 nodad"
+	ip -n "$1" -batch - <<-END
+		link set lo up
+		addr add 192.0.2.$2/24 brd + dev veth0
+		$ipv6
+		link set veth0 up
+	END
+}
+
+_has_carrier() {
+	MAC_B=$(ns_ip "$1" link show dev veth0)
+	[[ $MAC_B == *LOWER_UP* ]]
 }
 
 # bound4 PORT [NAMESPACE], bound6: does a UDP socket listen there?
 bound4() {
-	[ -n "$(in_ns "${2:--}" ss -Hlun4 "sport = :$1")" ]
+	_udp_bound "$1" /proc/net/udp "${2:--}"
 }
 
 bound6() {
-	[ -n "$(in_ns "${2:--}" ss -Hlun6 "sport = :$1")" ]
+	[ -e /proc/net/udp6 ] && _udp_bound "$1" /proc/net/udp6 "${2:--}"
+}
+
+# _udp_bound PORT FILE NAMESPACE: a line there has this local port and no peer, which
+# is state 7
+_udp_bound() {
+	local line port
+	printf -v port :%04X "$1"
+	_read_in "$3" "$2" || return
+	for line in "${TEXT[@]}"; do
+		[[ $line != *": "*"$port "*:0000" 07 "* ]] || return 0
+	done
+	return 1
 }
 
 # --- talking ---
@@ -401,12 +510,12 @@ bound6() {
 # ask SOCAT-ADDRESS PAYLOAD [NAMESPACE]: send one datagram by real socat, print
 # the answer. It is waited for up to 20 s and not a moment longer than needed.
 ask() {
-	printf '%s' "$2" | in_ns "${3:--}" socat -t20 - "$1,readbytes=${#2}"
+	printf '%s' "$2" | _exec_in "${3:--}" socat -t20 - "$1,readbytes=${#2}"
 }
 
 # tell SOCAT-ADDRESS PAYLOAD [NAMESPACE]: send one datagram, want no answer.
 tell() {
-	printf '%s' "$2" | in_ns "${3:--}" socat -u - "$1"
+	printf '%s' "$2" | _exec_in "${3:--}" socat -u - "$1"
 }
 
 # receiver FILE PORT [4|6] [NAMESPACE]: socat writes what comes to FILE
@@ -432,29 +541,43 @@ flood() {
 # --- the run ---
 
 _cleanup() {
-	local pid ns
-	# A function in the background is a shell with the program as its child.
-	for pid in $(jobs -p); do
-		pkill -P "$pid"
-		kill "$pid" 2>/dev/null
-	done
+	local pids line pid dir ns spaces=() batch=
+	pids=$(jobs -p)
+	if [ -n "$pids" ]; then
+		pids=" ${pids//$'\n'/ } "
+		# A function in the background is a shell with the program as its child.
+		for dir in /proc/[0-9]*; do
+			{ read -r line <"$dir/stat"; } 2>/dev/null || continue
+			read -r _ pid _ <<<"${line##*) }"
+			[[ $pids != *" $pid "* ]] || kill "${dir#/proc/}"
+		done
+		# shellcheck disable=SC2086 # process numbers
+		kill $pids 2>/dev/null
+	fi
 	wait
 	[ ! -d "$TRACE_INSTANCE" ] || rmdir "$TRACE_INSTANCE"
 	! loaded || rmmod ksocket
 	for ns in /run/netns/"$NS_PREFIX"*; do
-		[ -e "$ns" ] || continue
-		ip netns pids "${ns##*/}" | xargs -r kill -9 2>/dev/null
-		ip netns del "${ns##*/}"
+		[ ! -e "$ns" ] || spaces+=("$ns")
 	done
+	[ ${#spaces[@]} -gt 0 ] || return 0
+	for dir in /proc/[0-9]*; do
+		for ns in "${spaces[@]}"; do
+			[ ! "$dir/ns/net" -ef "$ns" ] || kill -9 "${dir#/proc/}" 2>/dev/null
+		done
+	done
+	printf -v batch 'netns del %s\n' "${spaces[@]##*/}"
+	ip -force -batch - <<<"$batch"
 }
 
 # _show STATUS: what the service here had counted when a test failed
 _show() {
 	[ "$1" = "$KSFT_PASS" ] || [ "$1" = "$KSFT_SKIP" ] || ! loaded ||
-		service | awk '/^service/ || /_/ && $2 != 0' | paste -sd ' '
+		service - | awk '/^service/ || /_/ && $2 != 0' | paste -sd ' '
 }
 
 _run_one() (
+	shopt -u lastpipe
 	set -eE
 	# In a command substitution bash turns -e off: what fails there is an answer.
 	trap '[[ $- != *e* ]] || echo "failed in ${FUNCNAME[0]:-main}, line $LINENO: $BASH_COMMAND"' ERR
@@ -481,7 +604,7 @@ ksocket_ready() {
 
 # ksocket_run_tests FUNCTION:TEXT...: the plan, the results, the exit status
 ksocket_run_tests() {
-	local test rc reason chosen=()
+	local test rc line reason files chosen=()
 	ktap_print_header
 	ksocket_ready
 	ip link set lo up
@@ -492,14 +615,20 @@ ksocket_run_tests() {
 		set -- ${chosen[@]+"${chosen[@]}"}
 	fi
 	ktap_set_plan $#
+	TMP=$(mktemp -d)
 	for test; do
-		TMP=$(mktemp -d)
-		# Not as a condition: set -e would have no effect in there.
-		_run_one "${test%%:*}" 2>&1 | tee "$TMP.said" | sed 's/^/# /'
-		rc=${PIPESTATUS[0]}
 		reason=
-		[ "$rc" != "$KSFT_SKIP" ] || reason=$(sed -n 's/^SKIP: //p' "$TMP.said" | tail -n 1)
-		rm -rf "$TMP" "$TMP.said"
+		# The reader is this shell itself.
+		shopt -s lastpipe
+		# Not as a condition: set -e would have no effect in there.
+		_run_one "${test%%:*}" 2>&1 | while IFS= read -r line || [ -n "$line" ]; do
+			echo "# $line"
+			[[ $line != "SKIP: "* ]] || reason=${line#SKIP: }
+		done
+		rc=${PIPESTATUS[0]}
+		shopt -u lastpipe
+		files=("$TMP"/*)
+		[ ! -e "${files[0]}" ] || rm -rf "${files[@]}"
 		case $rc in
 		"$KSFT_PASS") ktap_test_pass "${test#*:}" ;;
 		"$KSFT_SKIP")
@@ -510,5 +639,6 @@ ksocket_run_tests() {
 		*) ktap_test_fail "${test#*:}" ;;
 		esac
 	done
+	rmdir "$TMP"
 	ktap_finished
 }

@@ -59,7 +59,7 @@ relay_link_local() {
 	ns_pair a b
 	ns_ip a addr add fe80::a/64 dev veth0 nodad
 	ns_ip b addr add fe80::b/64 dev veth0 nodad
-	index=$(in_ns b cat /sys/class/net/veth0/ifindex)
+	index=$(in_ns_sys b cat /sys/class/net/veth0/ifindex)
 	receiver "$TMP/got" 7001 6 a
 	load_in b listen_port=7000 "reply_addr=fe80::a%$1" reply_port=7001
 	assert_eq reply "$(counter reply b)" "[fe80::a%$index]:7001"
@@ -77,7 +77,7 @@ relay_link_local_name() {
 # number that only the kernel knows: ask it of one made in the same way.
 relay_link_local_number() {
 	ns_pair a b
-	index=$(in_ns b cat /sys/class/net/veth0/ifindex)
+	index=$(in_ns_sys b cat /sys/class/net/veth0/ifindex)
 	ns_del a
 	ns_del b
 	relay_link_local "$index"

@@ -68,7 +68,7 @@ trace_echo() {
 	line ' ksocket_rx: service=param from=127.0.0.1:7100 to=127.0.0.1:7000 len=5 segs=1$'
 	line ' ksocket_tx: service=param to=127.0.0.1:7100 len=5 segs=1$'
 	# A softirq is in whose time it happens to be.
-	[ "$(datapath)" = softirq ] || line "-$(pgrep '^ksocket/7000.0$') +\["
+	[ "$(datapath)" = softirq ] || line "-$(thread_pid ksocket/7000.0) +\["
 	assert_eq "drops" "$(events ' ksocket_drop: ')" 0
 	unload
 }
