@@ -93,7 +93,8 @@ in_order() {
 		# newline, printf makes one write of it.
 		in_ns a bash -c 'exec 3>/dev/udp/127.0.0.1/7000
 			for i in {0000..0059}; do
-				printf -v data[10#$i] "$i %.0s" $(seq $((10#$i % 3 ? 1 : 600)))
+				printf -v data[10#$i] "%*s" $((10#$i % 3 ? 1 : 600)) ""
+				data[10#$i]=${data[10#$i]// /"$i "}
 			done
 			for i in {0..59}; do printf %s "${data[i]}" >&3; done'
 		wait_for 20 counter_is tx_packets 60 a
