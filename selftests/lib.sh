@@ -419,7 +419,7 @@ TRACING=/sys/kernel/tracing
 [ -d $TRACING/events ] || TRACING=/sys/kernel/debug/tracing
 TRACE_INSTANCE=$TRACING/instances/ksocket-test
 
-# trace_make: an instance of our own, without the names of processes: for those
+# trace_make: an instance of our own, for all tests of the program, without the names of processes: for those
 # the kernel patches its running scheduler at each switching on and off, which
 # an emulated CPU does not always survive (int3 in __schedule, 6.12 under TCG).
 trace_make() {
@@ -555,7 +555,10 @@ _cleanup() {
 		kill $pids 2>/dev/null
 	fi
 	wait
-	[ ! -d "$TRACE_INSTANCE" ] || rmdir "$TRACE_INSTANCE"
+	if [ -d "$TRACE_INSTANCE" ]; then
+		: >"$TRACE_INSTANCE/set_event"
+		: >"$TRACE_INSTANCE/trace"
+	fi
 	! loaded || rmmod ksocket
 	for ns in /run/netns/"$NS_PREFIX"*; do
 		[ ! -e "$ns" ] || spaces+=("$ns")
@@ -640,5 +643,6 @@ ksocket_run_tests() {
 		esac
 	done
 	rmdir "$TMP"
+	[ ! -d "$TRACE_INSTANCE" ] || rmdir "$TRACE_INSTANCE"
 	ktap_finished
 }
