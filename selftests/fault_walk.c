@@ -73,6 +73,13 @@ static bool exists(const char *path)
 	return !access(path, F_OK);
 }
 
+/*
+ * Whoever was there before the first load is none of ours: there is no need to
+ * look at its name again each time.
+ */
+static bool known[1 << 22];	/* processes, by their numbers */
+static bool first_look = true;
+
 static int count_threads(void)
 {
 	char path[300], comm[32];
@@ -84,7 +91,7 @@ static int count_threads(void)
 	if (!proc)
 		die("no /proc");
 	while ((entry = readdir(proc))) {
-		if (!isdigit(entry->d_name[0]))
+		if (!isdigit(entry->d_name[0]) || known[atoi(entry->d_name)])
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
 		fd = open(path, O_RDONLY);
@@ -94,8 +101,11 @@ static int count_threads(void)
 		close(fd);
 		if (len >= 8 && !memcmp(comm, "ksocket/", 8))
 			count++;
+		else if (first_look)
+			known[atoi(entry->d_name)] = true;
 	}
 	closedir(proc);
+	first_look = false;
 	return count;
 }
 
