@@ -30,16 +30,22 @@ idle_within_a_second() {
 	assert_eq "CPU ticks used a second later" "$(cpu_ticks)" "$ticks"
 }
 
-# two_relays ADDRESS SOCAT-ADDRESS: each datagram travels to one service, on to
-# the other, and there it is seen to come from a service of ours.
+# rounds ADDRESS: bash sends them, each from a socket of its own
+rounds() {
+	local i
+	for ((i = 0; i < DATAGRAMS; i++)); do
+		echo "round and round" >"/dev/udp/$1/7000"
+	done
+}
+
+# two_relays ADDRESS: each datagram travels to one service, on to the other, and
+# there it is seen to come from a service of ours.
 two_relays() {
 	[ -n "${KSOCKET_PAIR_KO:-}" ] ||
 		skip "needs the module of two services, KSOCKET_PAIR_KO"
 	insmod "$KSOCKET_PAIR_KO" ${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "listen_addr=$1" listen_port=7000 \
 		"reply_addr=$1" reply_port=7001
-	for _ in $(seq $DATAGRAMS); do
-		echo "round and round" | socat -u - "$2:7000"
-	done
+	rounds "$1"
 	wait_for 10 pair_dropped $DATAGRAMS
 	assert_eq "received by the first" "$(pair_counter param rx_packets)" $DATAGRAMS
 	assert_eq "passed on by the first" "$(pair_counter param tx_packets)" $DATAGRAMS
@@ -54,11 +60,11 @@ pair_dropped() {
 }
 
 two_relays_ipv4() {
-	two_relays 127.0.0.1 UDP4:127.0.0.1
+	two_relays 127.0.0.1
 }
 
 two_relays_ipv6() {
-	two_relays ::1 'UDP6:[::1]'
+	two_relays ::1
 }
 
 # A relay whose receiver is translated back to itself: the guard knows the reply
@@ -73,9 +79,7 @@ relay_to_itself_by_nat() {
 		}
 	EOF
 	load listen_port=7000 reply_port=7001
-	for _ in $(seq $DATAGRAMS); do
-		echo "round and round" | socat -u - UDP4:127.0.0.1:7000
-	done
+	rounds 127.0.0.1
 	wait_for 10 counter_is drop_loop $DATAGRAMS
 	assert_eq rx_packets "$(counter rx_packets)" $((2 * DATAGRAMS))
 	assert_tx $DATAGRAMS
