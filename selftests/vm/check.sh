@@ -108,8 +108,8 @@ ONE_KERNEL="docs.sh"
 # Where nobody asked for another datapath, these have to do.
 SHORT_TURN="echo.sh relay.sh udp_sizes source_addr.sh dead_receiver.sh"
 
-# By their time on the debug kernel, four to eight minutes.
-LONG_PROGRAMS="datapath.sh netlink.sh guard.sh netns_exit.sh fault_injection.sh params.sh demux.sh"
+# On the debug kernel they take two to six minutes each.
+LONG_PROGRAMS="datapath.sh fault_injection.sh guard.sh netlink.sh demux.sh netns_exit.sh params.sh races.sh unload.sh"
 
 # datapaths_on KERNEL - "default" is the module's own; several words for several
 # turns.
@@ -131,7 +131,7 @@ datapaths_on() {
 tests_turn() {
 	local kernel=$1 label=$1 params='' first=$3 name=tests-$1-$2
 	local guests=1 program programs long special='' all=() share=() i n=0
-	! is_own "$kernel" || guests=4
+	! is_own "$kernel" || guests=3
 	if [ "$2" != default ]; then
 		label=$kernel/$2
 		params=datapath=$2
@@ -139,7 +139,7 @@ tests_turn() {
 	# The longest first, so that the guests that share them end together.
 	programs=$(sed 's/^ksocket://' "$run/tests/kselftest-list.txt")
 	long=$(tr ' ' '\n' <<<"$LONG_PROGRAMS")
-	mapfile -t all < <(grep -xF "$long" <<<"$programs" || true
+	mapfile -t all < <(grep -xF "$programs" <<<"$long" || true
 		grep -vxF "$long" <<<"$programs" || true)
 	for program in "${all[@]}"; do
 		if [ "$first" = no ] && has "$OWN_PARAMS" "$program"; then
