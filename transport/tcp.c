@@ -260,7 +260,6 @@ static enum ksocket_close ksocket_tcp_upstream_reason(int err)
 {
 	switch (err) {
 	case -ECONNREFUSED:
-	case -ECONNRESET:
 		return KSOCKET_CLOSE_UPSTREAM_REFUSED;
 	case -ETIMEDOUT:
 		return KSOCKET_CLOSE_UPSTREAM_TIMEOUT;
@@ -592,6 +591,12 @@ static void ksocket_tcp_conn_connecting(struct ksocket_tcp_conn *conn)
 
 	if (!err && state == TCP_CLOSE)
 		err = -ECONNREFUSED;
+	/* It had come up, and is gone again already. */
+	if (err == -ECONNRESET) {
+		ksocket_count_connected(conn->worker);
+		ksocket_tcp_conn_fail(conn, err);
+		return;
+	}
 	if (err) {
 		ksocket_tcp_conn_end(conn, ksocket_tcp_upstream_reason(err),
 				     err);
