@@ -11,6 +11,8 @@
 #include <linux/uio.h>
 #include <linux/version.h>
 #include <net/genetlink.h>
+#include <net/inet6_hashtables.h>
+#include <net/inet_hashtables.h>
 #include <net/ip6_fib.h>
 #include <net/ipv6.h>
 #include <net/netlink.h>
@@ -82,6 +84,38 @@ static inline struct inet_hashinfo *ksocket_tcp_hashinfo(const struct net *net)
 	return net->ipv4.tcp_death_row.hashinfo;
 #else
 	return &tcp_hashinfo;
+#endif
+}
+
+/* 6.18: a namespace knows its table of connections. */
+static inline struct sock *ksocket_tcp_lookup4(struct net *net, __be32 saddr,
+					       __be16 sport, __be32 daddr,
+					       u16 port, int ifindex)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+	return __inet_lookup_established(net, saddr, sport, daddr, port,
+					 ifindex, 0);
+#else
+	return __inet_lookup_established(net, ksocket_tcp_hashinfo(net), saddr,
+					 sport, daddr, port, ifindex, 0);
+#endif
+}
+
+/* likewise */
+static inline struct sock *ksocket_tcp_lookup6(struct net *net,
+					       const struct in6_addr *saddr,
+					       __be16 sport,
+					       const struct in6_addr *daddr,
+					       u16 port, int ifindex)
+{
+#if !IS_ENABLED(CONFIG_IPV6)
+	return NULL;
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+	return __inet6_lookup_established(net, saddr, sport, daddr, port,
+					  ifindex, 0);
+#else
+	return __inet6_lookup_established(net, ksocket_tcp_hashinfo(net), saddr,
+					  sport, daddr, port, ifindex, 0);
 #endif
 }
 

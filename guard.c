@@ -294,7 +294,7 @@ void ksocket_guard_attach(struct ksocket_service *svc)
 
 	lockdep_assert_held(&svc->kn->lock);
 
-	/* No datagram comes from the port of a stream; see ksocket_guard_hops(). */
+	/* No datagram comes from the port of a stream. */
 	if (svc->transport->streams)
 		return;
 
@@ -327,62 +327,6 @@ void ksocket_guard_detach(struct ksocket_service *svc)
 		if (svc->workers[i].reply)
 			hlist_del_rcu(&svc->workers[i].reply_end.node);
 	hlist_del_rcu(&svc->listen_end.node);
-}
-
-static struct hlist_head *ksocket_guard_hop_bucket(struct ksocket_net *kn,
-						   const union ksocket_addr *addr)
-{
-	return &kn->hops[hash_32(ksocket_addr_port(addr), KSOCKET_HOP_BITS)];
-}
-
-/**
- * ksocket_guard_hop_add() - make a connection of ours known
- * @kn: the namespace
- * @hop: the connection
- */
-void ksocket_guard_hop_add(struct ksocket_net *kn, struct ksocket_hop *hop)
-{
-	spin_lock(&kn->hops_lock);
-	hlist_add_head_rcu(&hop->node,
-			   ksocket_guard_hop_bucket(kn, &hop->addr));
-	spin_unlock(&kn->hops_lock);
-}
-
-/**
- * ksocket_guard_hop_del() - undo ksocket_guard_hop_add()
- * @kn: the namespace
- * @hop: the connection; to be freed after an RCU grace period only
- */
-void ksocket_guard_hop_del(struct ksocket_net *kn, struct ksocket_hop *hop)
-{
-	spin_lock(&kn->hops_lock);
-	hlist_del_rcu(&hop->node);
-	spin_unlock(&kn->hops_lock);
-}
-
-/**
- * ksocket_guard_hops() - through how many ksocket services has it come?
- * @kn: the namespace
- * @peer: where the connection comes from
- *
- * Services in a row are nothing wrong, in a circle they are: each connection would
- * make the next one.
- *
- * Return: the number, 0 for a client that is none of ours.
- */
-unsigned int ksocket_guard_hops(struct ksocket_net *kn,
-				const union ksocket_addr *peer)
-{
-	const struct ksocket_hop *hop;
-	unsigned int count = 0;
-
-	rcu_read_lock();
-	hlist_for_each_entry_rcu(hop, ksocket_guard_hop_bucket(kn, peer), node)
-		if (ksocket_guard_same(&hop->addr, peer))
-			count = hop->count;
-	rcu_read_unlock();
-
-	return count;
 }
 
 /* Is @addr the address of one host? If not, @rep says what it is. */

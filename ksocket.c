@@ -1061,9 +1061,6 @@ static int __net_init ksocket_net_init(struct net *net)
 	mutex_init(&kn->demux_lock);
 	INIT_LIST_HEAD(&kn->services);
 	kn->changes = 1;
-	spin_lock_init(&kn->hops_lock);
-	for (i = 0; i < ARRAY_SIZE(kn->hops); i++)
-		INIT_HLIST_HEAD(&kn->hops[i]);
 	for (i = 0; i < ARRAY_SIZE(kn->endpoints); i++)
 		INIT_HLIST_HEAD(&kn->endpoints[i]);
 

@@ -551,21 +551,6 @@ struct ksocket_service {
 };
 
 #define KSOCKET_ENDPOINT_BITS	6
-#define KSOCKET_HOP_BITS	8
-
-/**
- * struct ksocket_hop - a TCP connection from us to a receiver
- * @node: in the namespace's table; written under its lock, read under RCU
- * @addr: our address and port
- * @count: ksocket services that it has come through
- *
- * A connection from such an address comes from a ksocket service.
- */
-struct ksocket_hop {
-	struct hlist_node node;
-	union ksocket_addr addr;
-	unsigned int count;
-};
 
 /**
  * struct ksocket_net - what ksocket keeps for one network namespace
@@ -575,8 +560,6 @@ struct ksocket_hop {
  * @changes: counts services that come and go, for dumps; never 0
  * @closed: nothing starts any more
  * @endpoints: hash table of struct ksocket_endpoint by port
- * @hops_lock: guards the writers of @hops
- * @hops: hash table of struct ksocket_hop by port
  * @demux_lock: guards the life of @demux and @demux_users
  * @demux: the senders that are known, NULL without a worker that wants it
  * @demux_users: how many workers do
@@ -591,8 +574,6 @@ struct ksocket_net {
 	struct ksocket_udp_demux *demux;
 	unsigned int demux_users;
 	struct hlist_head endpoints[1 << KSOCKET_ENDPOINT_BITS];
-	spinlock_t hops_lock;	/* see above */
-	struct hlist_head hops[1 << KSOCKET_HOP_BITS];
 };
 
 /**
@@ -873,10 +854,6 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 void ksocket_guard_forget(struct ksocket_worker *worker);
 void ksocket_guard_attach(struct ksocket_service *svc);
 void ksocket_guard_detach(struct ksocket_service *svc);
-void ksocket_guard_hop_add(struct ksocket_net *kn, struct ksocket_hop *hop);
-void ksocket_guard_hop_del(struct ksocket_net *kn, struct ksocket_hop *hop);
-unsigned int ksocket_guard_hops(struct ksocket_net *kn,
-				const union ksocket_addr *peer);
 
 /* control/config.c */
 void ksocket_config_init(struct ksocket_config *cfg);

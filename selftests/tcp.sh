@@ -839,6 +839,54 @@ unload_half_open() {
 	busy_end
 }
 
+# --- services in a row, and in a circle ---
+
+# relay_add NAME FROM TO: one more service
+relay_add() {
+	"$KSOCKET_TESTS/ksocketctl" add "$1" listen "127.0.0.1:$2" relay "127.0.0.1:$3" proto tcp
+}
+
+_needs_ksocketctl() {
+	[ -x "$KSOCKET_TESTS/ksocketctl" ] ||
+		skip "no ksocketctl was built: libmnl-dev or libjansson-dev is missing"
+}
+
+# of_all KEY: the counter of all services
+of_all() {
+	service | awk -v "key=$1" '$1 == key { sum += $2 } END { print sum }'
+}
+
+# Seven relays and the echo behind them are eight, as many as may be.
+chain() {
+	local i
+	_needs_ksocketctl
+	load_tcp mode=echo
+	for i in 1 2 3 4 5 6 7; do
+		relay_add "r$i" $((PORT + i)) $((PORT + i - 1))
+	done
+	"$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 $((PORT + 7)) -c 3 -n 100000
+	wait_for 20 eval '[ "$(of_all close_done)" = 24 ]'
+	relay_add r8 $((PORT + 8)) $((PORT + 7))
+	relay_add r9 $((PORT + 9)) $((PORT + 8))
+	refute "$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 $((PORT + 9)) -n 100
+	wait_for 20 eval '[ "$(of_all connections)" = 0 ]'
+	assert_eq close_loop "$(of_all close_loop)" 1
+	tcp_unload
+}
+
+# Each connection would make another one, until nobody may have any more.
+circle() {
+	_needs_ksocketctl
+	load listen_port=0
+	relay_add there $PORT $((PORT + 1))
+	relay_add back $((PORT + 1)) $PORT
+	refute "$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 $PORT -n 100
+	wait_for 20 eval '[ "$(of_all connections)" = 0 ]'
+	assert_eq close_loop "$(of_all close_loop)" 1
+	assert_eq accepted "$(of_all accepted)" 9
+	rmmod ksocket
+}
+
 # --- ports and parameters ---
 
 port_in_use() {
@@ -947,6 +995,8 @@ ksocket_run_tests \
 	netns_del_blackholed:"ip netns del with upstreams that do not hear" \
 	netns_del_connecting:"ip netns del with upstreams that do not answer" \
 	netns_del_half_open:"ip netns del with connections half open" \
+	chain:"eight services in a row, and not nine" \
+	circle:"two relays to each other" \
 	port_in_use:"a port in use" \
 	port_of_udp:"a port in use by UDP" \
 	port_again:"the same port again at once" \

@@ -39,6 +39,9 @@
 /* So long an end, or the rest before it, may be unacknowledged. */
 #define KSOCKET_TCP_CLOSE	30
 
+/* Half-open connections expire within a tick or two; in milliseconds. */
+#define KSOCKET_TCP_FORGET	10000
+
 /* Out of memory, new connections wait so long. */
 #define KSOCKET_TCP_AGAIN	(HZ / 10)
 
@@ -136,13 +139,13 @@ static void ksocket_tcp_hook(struct ksocket_tcp_end *end, struct socket *sock,
 	end->sock = sock;
 	write_lock_bh(&sk->sk_callback_lock);
 	end->data_ready = sk->sk_data_ready;
-	/* It has come from the listen socket, whose one is ours. */
-	if (end->data_ready == ksocket_tcp_knock) {
-		end->data_ready = conn->worker->tcp->data_ready;
-		sk->sk_state_change = conn->worker->tcp->state_change;
-	}
-	end->write_space = sk->sk_write_space;
 	end->state_change = sk->sk_state_change;
+	/* They may have come from the listen socket, whose ones are ours. */
+	if (end->data_ready == ksocket_tcp_knock)
+		end->data_ready = conn->worker->tcp->data_ready;
+	if (end->state_change == ksocket_tcp_knock)
+		end->state_change = conn->worker->tcp->state_change;
+	end->write_space = sk->sk_write_space;
 	end->error_report = sk->sk_error_report;
 	rcu_assign_sk_user_data(sk, end);
 	WRITE_ONCE(sk->sk_data_ready, ksocket_tcp_event);
@@ -226,8 +229,6 @@ static void ksocket_tcp_conn_end(struct ksocket_tcp_conn *conn,
 
 	ksocket_tcp_end_close(&conn->client);
 	ksocket_tcp_end_close(&conn->upstream);
-	if (conn->hop.count)
-		ksocket_guard_hop_del(worker->svc->kn, &conn->hop);
 	list_del(&conn->node);
 	spin_lock(&worker->tcp->lock);
 	list_del(&conn->all);
@@ -272,21 +273,6 @@ static enum ksocket_close ksocket_tcp_upstream_reason(int err)
 	}
 }
 
-/* From now on a service of this namespace can tell that it comes from us. */
-static int ksocket_tcp_hop(struct ksocket_tcp_conn *conn, struct socket *sock,
-			   unsigned int count)
-{
-	int err = kernel_getsockname(sock, &conn->hop.addr.sa);
-
-	if (err < 0)
-		return err;
-
-	ksocket_config_unmap(&conn->hop.addr);
-	conn->hop.count = count;
-	ksocket_guard_hop_add(conn->worker->svc->kn, &conn->hop);
-	return 0;
-}
-
 static int ksocket_tcp_connect(struct ksocket_tcp_conn *conn,
 			       struct socket *sock)
 {
@@ -308,8 +294,7 @@ static int ksocket_tcp_connect(struct ksocket_tcp_conn *conn,
 }
 
 /* Return: 0 when an answer is waited for, or a negative errno. */
-static int ksocket_tcp_conn_upstream(struct ksocket_tcp_conn *conn,
-				     unsigned int hops)
+static int ksocket_tcp_conn_upstream(struct ksocket_tcp_conn *conn)
 {
 	const struct ksocket_service *svc = conn->worker->svc;
 	struct socket *sock;
@@ -322,10 +307,48 @@ static int ksocket_tcp_conn_upstream(struct ksocket_tcp_conn *conn,
 
 	ksocket_watch_retry(conn->worker->svc);
 	ksocket_tcp_hook(&conn->upstream, sock, conn);
-	err = ksocket_tcp_connect(conn, sock);
-	if (!err)
-		err = ksocket_tcp_hop(conn, sock, hops + 1);
-	return err;
+	return ksocket_tcp_connect(conn, sock);
+}
+
+/* The socket at the other end, if it is in this namespace. */
+static struct sock *ksocket_tcp_other_end(const struct sock *sk)
+{
+	__be16 sport = htons(sk->sk_num);
+	u16 port = ntohs(sk->sk_dport);
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6 &&
+	    !ipv6_addr_v4mapped(&sk->sk_v6_daddr))
+		return ksocket_tcp_lookup6(sock_net(sk), &sk->sk_v6_rcv_saddr,
+					   sport, &sk->sk_v6_daddr, port,
+					   sk->sk_bound_dev_if);
+#endif
+	return ksocket_tcp_lookup4(sock_net(sk), sk->sk_rcv_saddr, sport,
+				   sk->sk_daddr, port, sk->sk_bound_dev_if);
+}
+
+/*
+ * Through how many services of this namespace has it come? Services in a row are
+ * nothing wrong, in a circle they are: each connection makes the next one.
+ */
+static unsigned int ksocket_tcp_hops(const struct sock *client)
+{
+	struct ksocket_tcp_end *end = NULL;
+	unsigned int hops = 0;
+	struct sock *sk;
+
+	rcu_read_lock();
+	sk = ksocket_tcp_other_end(client);
+	if (sk && sk_fullsock(sk) &&
+	    READ_ONCE(sk->sk_data_ready) == ksocket_tcp_event)
+		end = rcu_dereference_sk_user_data(sk);
+	if (end)
+		hops = end->conn->hops;
+	rcu_read_unlock();
+	if (sk)
+		sock_gen_put(sk);
+
+	return hops;
 }
 
 static void ksocket_tcp_peer(const struct sock *sk, union ksocket_addr *peer)
@@ -402,7 +425,7 @@ static void ksocket_tcp_conn_start(struct ksocket_worker *worker,
 		ksocket_tcp_refuse(worker, sock, &peer, KSOCKET_CLOSE_RESET);
 		return;
 	}
-	hops = ksocket_guard_hops(svc->kn, &peer);
+	hops = ksocket_tcp_hops(sock->sk);
 	if (hops >= KSOCKET_TCP_HOPS) {
 		ksocket_tcp_refuse(worker, sock, &peer, KSOCKET_CLOSE_LOOP);
 		return;
@@ -418,9 +441,10 @@ static void ksocket_tcp_conn_start(struct ksocket_worker *worker,
 		return;
 	}
 
+	conn->hops = hops + 1;
 	if (ksocket_has_receiver(&svc->cfg)) {
 		ksocket_tcp_conn_enter(conn, KSOCKET_CONN_STATE_CONNECTING);
-		err = ksocket_tcp_conn_upstream(conn, hops);
+		err = ksocket_tcp_conn_upstream(conn);
 		if (err) {
 			ksocket_tcp_conn_end(conn,
 					     ksocket_tcp_upstream_reason(err),
@@ -889,9 +913,13 @@ static void ksocket_tcp_expire_requests(const struct sock *listen)
  */
 static void ksocket_tcp_forget_requests(const struct sock *listen)
 {
+	int i;
+
 	/* Who has seen the socket listen may be about to add one. */
 	synchronize_rcu_expedited();
-	while (inet_csk_reqsk_queue_len(listen)) {
+	for (i = 0; inet_csk_reqsk_queue_len(listen); i++) {
+		if (WARN_ON_ONCE(i == KSOCKET_TCP_FORGET))
+			return;
 		ksocket_tcp_expire_requests(listen);
 		usleep_range(1000, 2000);
 	}

@@ -55,7 +55,7 @@ struct ksocket_tcp_end {
  * @peer: the client
  * @rx_bytes: what the client has sent
  * @tx_bytes: what was sent to it
- * @hop: the connection to the receiver, as others see it
+ * @hops: ksocket services in a row that it has come through, with this one
  * @client: the socket of the client
  * @upstream: the socket to the receiver, in mode relay
  * @rcu: callbacks of the sockets look at the connection under RCU
@@ -75,7 +75,7 @@ struct ksocket_tcp_conn {
 	union ksocket_addr peer;
 	u64 rx_bytes;
 	u64 tx_bytes;
-	struct ksocket_hop hop;
+	unsigned int hops;
 	struct ksocket_tcp_end client;
 	struct ksocket_tcp_end upstream;
 	struct rcu_head rcu;
