@@ -618,7 +618,7 @@ static inline bool ksocket_has_receiver(const struct ksocket_config *cfg)
 
 /**
  * struct ksocket_conn_info - a TCP connection, as told to users
- * @id: its number in its service, in the order of coming
+ * @id: its number in its worker, in the order of coming
  * @thread: which of the service's workers has it
  * @peer: address and port of the client
  * @state: what it is at

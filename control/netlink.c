@@ -806,7 +806,10 @@ static int ksocket_nl_dump_conns(struct sk_buff *skb, struct netlink_callback *c
 			err = ksocket_nl_dump_conn(skb, cb, svc, &info);
 			if (err)
 				return err;
-			at[2] = info.id + 1L;
+			/* After that they are counted from 0 again. */
+			if (info.id == U32_MAX)
+				break;
+			at[2] = info.id + 1;
 		}
 	}
 
