@@ -45,7 +45,7 @@ says() {
 	REFUSED=$((${REFUSED:-0} + 1))
 }
 
-REST="threads 1 buffer 65535 rcvbuf 0 sndbuf 0 min-source-port 1024 datapath softirq gro off"
+REST="proto udp threads 1 buffer 65535 rcvbuf 0 sndbuf 0 min-source-port 1024 datapath softirq gro off"
 
 add_del() {
 	local words
@@ -63,7 +63,7 @@ add_del() {
 	ctl add all listen '[::1]:7000' text "it's a \$text" to '[::1]:7001' dev lo threads 1 \
 		buffer 1500 rcvbuf 65536 sndbuf 131072 min-source-port 5 datapath copy gro on
 	words=$(ctl list)
-	assert_eq list "$words" "all listen [::1]:7000 text 'it'\\''s a \$text' to [::1]:7001 dev lo threads 1 buffer 1500 rcvbuf 65536 sndbuf 131072 min-source-port 5 datapath copy gro on"
+	assert_eq list "$words" "all listen [::1]:7000 text 'it'\\''s a \$text' to [::1]:7001 dev lo proto udp threads 1 buffer 1500 rcvbuf 65536 sndbuf 131072 min-source-port 5 datapath copy gro on"
 	ctl del all
 	eval "ctl add ${words//[/\\[}"
 	assert_eq "list, from the list" "$(ctl list)" "$words"
@@ -72,6 +72,91 @@ add_del() {
 	ctl del all
 	unload
 	nothing_left 7000
+}
+
+# hold PORT COUNT: so many connections, over each a byte and its echo; $holder is
+# the process
+hold() {
+	: >"$TMP/held"
+	spawn - "$KSOCKET_TESTS/tcp_load" hold 127.0.0.1 "$1" -c "$2" -e >"$TMP/held"
+	holder=$!
+	wait_for 60 grep -x "holding $2" "$TMP/held"
+}
+
+# peers_of PORT: of the connections there, as the stack has them
+peers_of() {
+	ss -Htn "sport = :$1" | awk '{ print $5 }' | sort
+}
+
+TCP_REST="threads 1 buffer 65535 rcvbuf 0 sndbuf 0 min-source-port 1024 datapath zerocopy gro off max-connections 5 backlog 6 idle-timeout 700 keepalive 80"
+
+connections() {
+	local words first
+	begin
+	ctl add t listen 127.0.0.1:7000 echo proto tcp max-connections 5 backlog 6 \
+		idle-timeout 700 keepalive 80
+	words="t listen 127.0.0.1:7000 echo proto tcp $TCP_REST"
+	assert_eq list "$(ctl list)" "$words"
+	ctl del t
+	eval "ctl add $words"
+	assert_eq "list, from the list" "$(ctl list)" "$words"
+	ctl -j list | is_json "got[0]['proto'] == 'tcp' and got[0]['max_connections'] == 5 and
+		got[0]['backlog'] == 6 and got[0]['idle_timeout'] == 700 and
+		got[0]['keepalive'] == 80 and got[0]['connections'] == 0" || fail "JSON"
+	ctl add u listen 127.0.0.1:7000 echo
+	ctl add r listen 127.0.0.1:7001 relay 127.0.0.1:7000 proto tcp
+	assert_eq "conns of nobody" "$(ctl conns)" ""
+	assert_eq "conns of nobody in JSON" "$(ctl -j conns)" "[]"
+
+	hold 7000 3
+	first=$holder
+	hold 7001 2
+	wait_for 20 counter_is tx_bytes 5
+	ctl conns t >"$TMP/conns"
+	cat "$TMP/conns"
+	assert_eq "connections of t" "$(grep -cE '^t thread 0 id [0-4] peer 127\.0\.0\.1:[0-9]+ state open age [0-9]+\.[0-9]{3} idle [0-9]+\.[0-9]{3} rx 1 tx 1$' "$TMP/conns")" 5
+	assert_eq "their numbers" "$(awk '{ print $5 }' "$TMP/conns" | paste -sd ' ')" "0 1 2 3 4"
+	awk '{ print $7 }' "$TMP/conns" | sort | diff - <(peers_of 7000) || fail "other peers"
+	ctl conns r | awk '{ print $7 }' | sort | diff - <(peers_of 7001) || fail "other peers of r"
+	assert_eq "connections of u" "$(ctl conns u)" ""
+	assert_eq "connections of all" "$(ctl conns | cut -d' ' -f1 | uniq -c | paste -sd ' ' | tr -s ' ')" " 5 t 2 r"
+	ctl -j conns | is_json "len(got) == 7 and [c['id'] for c in got] == [0, 1, 2, 3, 4, 0, 1] and
+		all(c['state'] == 'open' and c['thread'] == 0 and c['rx_bytes'] == c['tx_bytes'] == 1 and
+		c['peer']['address'] == '127.0.0.1' and c['idle'] <= c['age'] for c in got)" || fail "JSON"
+
+	# One more is too many.
+	refute "$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 7000 -n 10
+	wait_for 20 counter_is close_limit 1
+	ctl show t >"$TMP/show"
+	assert_eq show "$(sed 1d "$TMP/show")" "    connections 5 of 5, 6 accepted, 0 lost before
+    ended 1 limit 1
+    rx 5 bytes
+    tx 5 bytes"
+	assert_eq "show r" "$(ctl show r | sed 1d)" "    receiver not known to refuse
+    connections 2 of 1024, 2 accepted, 0 lost before
+    connected 2 to the receiver
+    ended 0
+    rx 4 bytes
+    tx 4 bytes"
+
+	kill "$first" "$holder"
+	wait_for 20 counter_is close_done 5
+	ctl stats t >"$TMP/stats"
+	for words in "connections 0" "accepted 6" "close_done 5" "close_limit 1" "rx_bytes 5" "rx_packets 0"; do
+		grep -qx "    $words" "$TMP/stats" || fail "no '$words': $(cat "$TMP/stats")"
+	done
+	refute grep -q close_reset "$TMP/stats"
+	ctl -j show t | is_json "got[0]['stats']['closes']['done'] == 5 and got[0]['connections'] == 0 and
+		got[0]['thread_stats'][0]['closes']['limit'] == 1" || fail "JSON of the ends"
+	ctl reset t
+	ctl stats t >"$TMP/stats"
+	refute grep -q close_ "$TMP/stats"
+	grep -qx '    accepted 0' "$TMP/stats" || fail "not from 0: $(cat "$TMP/stats")"
+	ctl replace t listen 127.0.0.1:7000 discard proto tcp
+	ctl list >"$TMP/list"
+	grep -q '^t listen 127.0.0.1:7000 discard proto tcp .* max-connections 1024 backlog 128 idle-timeout 3600 keepalive 60$' "$TMP/list" ||
+		fail "$(cat "$TMP/list")"
+	unload
 }
 
 link_local() {
@@ -123,11 +208,17 @@ misunderstood() {
 	says 1 "need a number from 0 to 4294967295" add x listen 127.0.0.1:1 echo rcvbuf ''
 	says 1 "need copy, zerocopy or softirq" add x listen 127.0.0.1:1 echo datapath fast
 	says 1 "need on or off" add x listen 127.0.0.1:1 echo gro yes
+	says 1 "proto sctp: need udp or tcp" add x listen 127.0.0.1:1 echo proto sctp
+	says 1 "proto is there twice" add x listen 127.0.0.1:1 echo proto tcp proto udp
+	says 1 "need a number from 0 to 4294967295" add x listen 127.0.0.1:1 echo proto tcp keepalive -1
+	says 1 "max-connections is missing" add x listen 127.0.0.1:1 echo proto tcp max-connections
 	says 1 "to and the receiver are missing" add x listen 127.0.0.1:1 text hi 127.0.0.1:2
 	says 1 "the receiver of relay is missing" add x listen 127.0.0.1:1 relay
 	says 1 "unexpected word 'now'" del seven now
+	says 1 "unexpected word 'now'" conns seven now
 	says 1 "nothing to change" set seven
 	says 1 "does not change while a service runs" set seven threads 2
+	says 1 "does not change while a service runs" set seven max-connections 2
 	says 1 "need a number above 0" top interval 0
 	says 1 "need always, auto or never" --color=sometimes list
 	says 1 "a format of its own" -json stats --prometheus
@@ -137,6 +228,7 @@ misunderstood() {
 }
 
 refused() {
+	local setting
 	begin
 	ctl add seven listen 127.0.0.1:7000 echo
 	says 2 "service seven: a service of this name exists" add seven listen 127.0.0.1:7001 echo
@@ -145,6 +237,7 @@ refused() {
 	says 2 "service nobody: no service of this name here" show nobody
 	says 2 "service nobody: no service of this name here" stats nobody
 	says 2 "service nobody: no service of this name here" reset nobody
+	says 2 "service nobody: no service of this name here" conns nobody
 	says 2 "listen 127.0.0.1:7000: listen address in use, need a free port (Address already in use)" \
 		add x listen 127.0.0.1:7000 echo
 	says 2 "listen 127.0.0.1:0: " add x listen 127.0.0.1:0 echo
@@ -161,6 +254,21 @@ refused() {
 	says 2 "rcvbuf 1: " add x listen 127.0.0.1:7001 echo rcvbuf 1
 	says 2 "sndbuf 1: out of range, allowed 2048 to" set seven sndbuf 1
 	says 2 "this service has no receiver" send seven hello
+	for setting in "max-connections 0" "max-connections 65537" "backlog 0" "backlog 65536" \
+		"idle-timeout 86401" "keepalive 32768"; do
+		# shellcheck disable=SC2086 # words
+		says 2 "$setting: integer out of range (Numerical result out of range)" \
+			add x listen 127.0.0.1:7001 echo proto tcp $setting
+	done
+	says 2 "mode text: this mode is for datagrams only, need proto udp (Invalid argument)" \
+		add x listen 127.0.0.1:7001 text hi to 127.0.0.1:7002 proto tcp
+	says 2 "relay 127.0.0.1:7001: the receiver is the service itself" \
+		add x listen 127.0.0.1:7001 relay 127.0.0.1:7001 proto tcp
+	ctl add r listen 127.0.0.1:7001 relay 127.0.0.1:7002 proto tcp
+	says 2 "each client of this service has a connection of its own to the receiver" send r hello
+	says 2 "listen 127.0.0.1:7001: listen address in use, need a free port (Address already in use)" \
+		add x listen 127.0.0.1:7001 echo proto tcp
+	ctl del r
 	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST"
 	echo "$REFUSED refusals"
 	unload
@@ -192,7 +300,7 @@ counters_shown() {
 	grep -qx '    drop_src_port_low 1' "$TMP/stats" || fail "no drop: $(cat "$TMP/stats")"
 	grep -qx '    thread 0' "$TMP/stats" || fail "no thread: $(cat "$TMP/stats")"
 	# Each line of /proc/net/ksocket that is a counter, with the same value.
-	awk '$1 ~ /^(rx|tx)_|^discarded|_errors$|^wakeups|^fallbacks|^user_sends|^reply_ignored/ {
+	awk '$1 ~ /^(rx|tx)_|^discarded|_errors$|^wakeups|^fallbacks|^user_sends|^reply_ignored|^accepted|^connected/ {
 		print "    " $1 " " $2 }' /proc/net/ksocket | sort >"$TMP/proc"
 	sed '/^    thread/,$d; /drop_/d' "$TMP/stats" | grep '^    ' | sort >"$TMP/ctl"
 	diff "$TMP/proc" "$TMP/ctl"
@@ -203,24 +311,43 @@ counters_shown() {
 	ctl -j show seven | is_json "got[0]['stats']['rx_packets'] == 0
 		and len(got[0]['thread_stats']) == 1" || fail "JSON after the reset"
 	ctl set seven min-source-port 0 rcvbuf 4096
-	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo threads 1 buffer 65535 rcvbuf 4096 sndbuf 0 min-source-port 0 datapath softirq gro off"
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo proto udp threads 1 buffer 65535 rcvbuf 4096 sndbuf 0 min-source-port 0 datapath softirq gro off"
 	unload
+}
+
+# ended SERVICE COUNT: so many of its connections have, in order
+ended() {
+	ctl stats "$1" | grep -x "    close_done $2" >/dev/null
 }
 
 # The text exposition format, version 0.0.4, as far as it concerns us.
 prometheus() {
+	local sample
 	no_matter_of_the_kernel
 	begin
 	ctl stats --prometheus >"$TMP/none"
 	ctl add seven listen 127.0.0.1:7000 echo
 	ctl add b listen 127.0.0.1:7001 relay 127.0.0.1:7002
+	ctl add t listen 127.0.0.1:7000 echo proto tcp
 	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello)" hello
+	hold 7000 2
+	"$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 7000 -n 1000
+	wait_for 20 ended t 1
 	ctl stats --prometheus >"$TMP/metrics"
 	grep -qxF 'ksocket_tx_packets_total{service="seven"} 1' "$TMP/metrics" || fail "no answer"
 	grep -qxF 'ksocket_drops_total{service="b",reason="loop"} 0' "$TMP/metrics" || fail "no drops"
 	grep -qxF 'ksocket_receiver_unreachable{service="b"} 0' "$TMP/metrics" || fail "no receiver"
-	grep -qxF 'ksocket_service{service="seven",mode="echo",datapath="softirq"} 1' "$TMP/metrics" ||
+	grep -qxF 'ksocket_service{service="seven",mode="echo",datapath="softirq",proto="udp"} 1' "$TMP/metrics" ||
 		fail "no service"
+	for sample in 'accepted_total{service="t"} 3' 'closes_total{service="t",reason="done"} 1' \
+		'closes_total{service="t",reason="upstream_timeout"} 0' 'connections{service="t"} 2' \
+		'connected_total{service="t"} 0' 'accepted_total{service="seven"} 0' \
+		'rx_bytes_total{service="t"} 1002' \
+		'service{service="t",mode="echo",datapath="zerocopy",proto="tcp"} 1'; do
+		grep -qxF "ksocket_$sample" "$TMP/metrics" || fail "no $sample: $(grep '"t"' "$TMP/metrics")"
+	done
+	# Reasons are there for what can have them only.
+	refute grep -E '^ksocket_(drops_total.*"t"|closes_total.*"seven"|connections.*"seven")' "$TMP/metrics"
 	python3 - "$TMP/none" "$TMP/metrics" <<-'PYTHON'
 	import re, sys
 	sample = re.compile(r'([a-z_]+)(\{[a-z_]+="[^"\\\n]*"(,[a-z_]+="[^"\\\n]*")*\})? [0-9]+\n')
@@ -292,14 +419,20 @@ monitoring() {
 	wait_for 20 grep -q ^unreachable "$TMP/text"
 	ctl del b
 	wait_for 20 grep -q ^stopped "$TMP/text"
-	assert_eq "events" "$(cat "$TMP/text")" "started b listen 127.0.0.1:7000 relay 127.0.0.1:7001 threads 1
+	ctl add c listen 127.0.0.1:7000 echo proto tcp
+	ctl del c
+	wait_for 20 grep -q '^stopped c' "$TMP/text"
+	assert_eq "events" "$(cat "$TMP/text")" "started b listen 127.0.0.1:7000 relay 127.0.0.1:7001 proto udp threads 1
 unreachable b 127.0.0.1:7001 Connection refused
-stopped b asked"
-	wait_for 20 grep -q '"stopped"' "$TMP/json"
+stopped b asked
+started c listen 127.0.0.1:7000 echo proto tcp threads 1
+stopped c asked"
+	wait_for 20 grep -q '"stopped".*"c"' "$TMP/json"
+	grep '"started".*"c"' "$TMP/json" | is_json "got['proto'] == 'tcp'" || fail "no proto in JSON"
 	while read -r line; do
-		is_json "got['name'] == 'b' and len(got['timestamp']) == 26" <<<"$line" || fail "$line"
+		is_json "got['name'] in 'bc' and len(got['timestamp']) == 26" <<<"$line" || fail "$line"
 	done <"$TMP/json"
-	assert_eq "events in JSON" "$(wc -l <"$TMP/json")" 3
+	assert_eq "events in JSON" "$(wc -l <"$TMP/json")" 5
 	unload
 }
 
@@ -316,6 +449,21 @@ rates() {
 	cat "$TMP/text"
 	head -n 1 "$TMP/text" | grep -q '^SERVICE ' || fail "no head"
 	grep -qE '^seven +[0-9.]+' "$TMP/text" || fail "no line"
+	ctl del seven
+
+	# Of connections: bytes, how many come, how many there are.
+	ctl add t listen 127.0.0.1:7000 echo proto tcp
+	spawn - "$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 7000 -c 3 -n 1000000000
+	holder=$!
+	wait_for 20 counter_is connections 3
+	ctl -j top interval 0.5 count 2 >"$TMP/json"
+	ctl top count 1 >"$TMP/text"
+	kill "$holder"
+	tail -n 1 "$TMP/json" | is_json "got[0]['name'] == 't' and got[0]['connections'] == 3 and
+		got[0]['accepted'] == 0 and got[0]['rx_bits'] > 80 and got[0]['tx_bits'] > 80 and
+		'rx_packets' not in got[0] and 'drops' not in got[0]" || fail "rates of connections"
+	cat "$TMP/text"
+	grep -qE '^t +- +[0-9.]+[kMGT]? +- +[0-9.]+[kMGT]? +- +0 +3 +-$' "$TMP/text" || fail "no line of connections"
 	unload
 }
 
@@ -383,6 +531,10 @@ completion() {
 	assert_eq datapaths "$(complete_words add x datapath '')" "copy zerocopy softirq"
 	assert_eq devices "$(complete_words add x dev l)" lo
 	assert_eq settings "$(complete_words set seven '')" "rcvbuf sndbuf min-source-port"
+	assert_eq protocols "$(complete_words add x listen 127.0.0.1:1 echo proto '')" "udp tcp"
+	assert_eq "of connections" "$(complete_words add x listen 127.0.0.1:1 echo max)" max-connections
+	assert_eq "nothing behind a number's word" "$(complete_words add x idle-timeout '')" ""
+	assert_eq "services with connections" "$(complete_words conns '')" "seven six"
 	assert_eq prometheus "$(complete_words stats --p)" --prometheus
 	assert_eq "nothing behind a name" "$(complete_words del seven '')" ""
 	unload
@@ -408,6 +560,7 @@ manuals() {
 
 ksocket_run_tests \
 	add_del:"add, list, replace, del; what is listed can be added" \
+	connections:"services on TCP: their settings, connections and ends" \
 	link_local:"a link-local address with its device" \
 	misunderstood:"words that are not understood: one line each, status 1" \
 	refused:"what the kernel refuses: one line each, status 2" \

@@ -67,7 +67,8 @@ static void put_u16(struct request *req, int type, const char *what,
 }
 
 static void put_enum(struct request *req, int type, const char *what,
-		     const char *text, const char *const *names)
+		     const char *text, const char *const *names,
+		     const char *allowed)
 {
 	int i;
 
@@ -75,7 +76,7 @@ static void put_enum(struct request *req, int type, const char *what,
 		if (!strcmp(names[i], text))
 			break;
 	if (!names[i])
-		usage_error("%s %s: need copy, zerocopy or softirq", what, text);
+		usage_error("%s %s: need %s", what, text, allowed);
 	nl_word(req, what, text);
 	mnl_attr_put_u32(req->nlh, type, i);
 }
@@ -214,6 +215,34 @@ static void put_device(struct request *req, const char *name)
 	mnl_attr_put_u32(req->nlh, KSOCKET_A_SERVICE_IFINDEX, ifindex);
 }
 
+/* Return: the word is about connections, and has been taken with its value. */
+static bool take_tcp(struct request *req, const char *word, char ***argv)
+{
+	static const struct {
+		const char *word;
+		int type;
+	} numbers[] = {
+		{ "max-connections", KSOCKET_A_SERVICE_MAX_CONNECTIONS },
+		{ "backlog", KSOCKET_A_SERVICE_BACKLOG },
+		{ "idle-timeout", KSOCKET_A_SERVICE_IDLE_TIMEOUT },
+		{ "keepalive", KSOCKET_A_SERVICE_KEEPALIVE },
+	};
+	size_t i;
+
+	if (!strcmp(word, "proto")) {
+		put_enum(req, KSOCKET_A_SERVICE_PROTO, word,
+			 args_next(argv, "the protocol"), proto_names,
+			 "udp or tcp");
+		return true;
+	}
+	for (i = 0; i < MNL_ARRAY_SIZE(numbers); i++)
+		if (!strcmp(word, numbers[i].word)) {
+			put_u32(req, numbers[i].type, word, args_next(argv, word));
+			return true;
+		}
+	return false;
+}
+
 /* Return: the word is fixed at the start, and has been taken with its value. */
 static bool take_fixed(struct request *req, const char *word, char ***argv)
 {
@@ -230,12 +259,13 @@ static bool take_fixed(struct request *req, const char *word, char ***argv)
 			args_next(argv, "the size of the buffer"));
 	else if (!strcmp(word, "datapath"))
 		put_enum(req, KSOCKET_A_SERVICE_DATAPATH, word,
-			 args_next(argv, "the datapath"), datapath_names);
+			 args_next(argv, "the datapath"), datapath_names,
+			 "copy, zerocopy or softirq");
 	else if (!strcmp(word, "gro"))
 		put_switch(req, KSOCKET_A_SERVICE_GRO, word,
 			   args_next(argv, "on or off of gro"));
 	else
-		return false;
+		return take_tcp(req, word, argv);
 
 	return true;
 }

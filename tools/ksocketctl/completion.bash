@@ -23,20 +23,20 @@ _ksocketctl() {
 		case $prev in
 		-n | -netns | --netns) words=$(ls /run/netns 2>/dev/null) ;;
 		*)
-			words="list show add replace set del send stats reset top monitor help"
+			words="list show add replace set del send stats conns reset top monitor help"
 			[[ $cur != -* ]] ||
 				words="-json -pretty -netns -timestamp -color -Version -help"
 			;;
 		esac
 	else
 		case $command:$place in
-		show:1 | replace:1 | set:1 | del:1 | send:1 | reset:1)
+		show:1 | replace:1 | set:1 | del:1 | send:1 | conns:1 | reset:1)
 			words=$(ksocketctl "${netns[@]}" list 2>/dev/null | cut -d' ' -f1)
 			;;
 		stats:1)
 			words="--prometheus $(ksocketctl "${netns[@]}" list 2>/dev/null | cut -d' ' -f1)"
 			;;
-		add:1 | show:* | del:* | send:* | reset:* | monitor:*) ;;
+		add:1 | show:* | del:* | send:* | conns:* | reset:* | monitor:*) ;;
 		stats:2) words=--prometheus ;;
 		top:*)
 			case $prev in
@@ -54,9 +54,11 @@ _ksocketctl() {
 			case $prev in
 			datapath) words="copy zerocopy softirq" ;;
 			gro) words="on off" ;;
+			proto) words="udp tcp" ;;
 			dev) words=$(ls /sys/class/net) ;;
 			listen | relay | to | text | threads | buffer | rcvbuf | sndbuf | min-source-port) ;;
-			*) words="listen relay echo discard text to dev threads datapath gro buffer rcvbuf sndbuf min-source-port" ;;
+			max-connections | backlog | idle-timeout | keepalive) ;;
+			*) words="listen relay echo discard text to dev threads datapath gro buffer rcvbuf sndbuf min-source-port proto max-connections backlog idle-timeout keepalive" ;;
 			esac
 			;;
 		esac

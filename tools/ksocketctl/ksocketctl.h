@@ -68,8 +68,10 @@ struct counter {
 
 extern const struct counter stats_counters[];	/* up to one without a name */
 extern const struct counter drop_counters[];
+extern const struct counter close_counters[];
 extern const char *const mode_names[];
 extern const char *const datapath_names[];
+extern const char *const proto_names[];
 
 /* main.c */
 __attribute__((format(printf, 1, 2)))
@@ -82,7 +84,7 @@ void nl_open(void);
 struct request *nl_request(int cmd, int flags);
 void nl_word(struct request *req, const char *what, const char *value);
 json_t *nl_do(struct request *req);
-json_t *nl_dump(void);
+json_t *nl_dump(int cmd);
 void nl_subscribe(void);
 json_t *nl_event(void);
 
@@ -97,6 +99,7 @@ void print_json(json_t *value);
 void print_list(json_t *services);
 void print_show(json_t *services);
 void print_stats(json_t *services);
+void print_conns(json_t *conns);
 void print_prometheus(json_t *services);
 void print_rates(json_t *before, json_t *after, double seconds);
 void print_event(json_t *event);

@@ -69,6 +69,7 @@ static void help(FILE *out)
 	      "       ksocketctl del NAME\n"
 	      "       ksocketctl send NAME { TEXT | - }\n"
 	      "       ksocketctl stats [ NAME ] [ --prometheus ]\n"
+	      "       ksocketctl conns [ NAME ]\n"
 	      "       ksocketctl reset NAME\n"
 	      "       ksocketctl top [ interval SECONDS ] [ count NUMBER ]\n"
 	      "       ksocketctl monitor\n"
@@ -76,7 +77,9 @@ static void help(FILE *out)
 	      "MODE    := { relay ADDR:PORT | echo | discard | text TEXT to ADDR:PORT }\n"
 	      "SETTING := { dev DEVICE | threads NUMBER | datapath { copy | zerocopy | softirq } |\n"
 	      "             gro { on | off } | buffer BYTES | rcvbuf BYTES | sndbuf BYTES |\n"
-	      "             min-source-port PORT }\n"
+	      "             min-source-port PORT | proto { udp | tcp } |\n"
+	      "             max-connections NUMBER | backlog NUMBER | idle-timeout SECONDS |\n"
+	      "             keepalive SECONDS }\n"
 	      "ADDR    := { IPV4 | [IPV6] | [IPV6%DEVICE] }\n"
 	      "OPTIONS := { -j[son] | -p[retty] | -n[etns] NAME | -t[imestamp] |\n"
 	      "             -c[olor][=always|auto|never] | -V[ersion] | -h[elp] }\n"
@@ -103,6 +106,11 @@ static json_t *get_one(const char *name)
 	return json_pack("[o]", nl_do(request_for(KSOCKET_CMD_SERVICE_GET, 0, name)));
 }
 
+static json_t *get_all(void)
+{
+	return nl_dump(KSOCKET_CMD_SERVICE_GET);
+}
+
 /* Takes the services. */
 static int show(json_t *services, void (*print)(json_t *services))
 {
@@ -117,7 +125,7 @@ static int show(json_t *services, void (*print)(json_t *services))
 static int cmd_list(char **argv)
 {
 	args_end(argv);
-	return show(nl_dump(), print_list);
+	return show(get_all(), print_list);
 }
 
 static int cmd_show(char **argv)
@@ -125,7 +133,7 @@ static int cmd_show(char **argv)
 	const char *name = *argv;
 
 	if (!name)
-		return show(nl_dump(), print_show);
+		return show(get_all(), print_show);
 
 	args_end(argv + 1);
 	return show(get_one(name), print_show);
@@ -147,8 +155,35 @@ static int cmd_stats(char **argv)
 	if (prometheus && options.json)
 		usage_error("--prometheus is a format of its own, without -json");
 
-	return show(name ? get_one(name) : nl_dump(),
+	return show(name ? get_one(name) : get_all(),
 		    prometheus ? print_prometheus : print_stats);
+}
+
+/* The kernel tells the connections of all services. */
+static json_t *conns_of(json_t *all, const char *name)
+{
+	json_t *some = json_array(), *conn;
+	size_t i;
+
+	json_array_foreach(all, i, conn)
+		if (!strcmp(json_string_value(json_object_get(conn, "name")), name))
+			json_array_append(some, conn);
+	json_decref(all);
+	return some;
+}
+
+static int cmd_conns(char **argv)
+{
+	const char *name = *argv;
+	json_t *conns;
+
+	if (name) {
+		args_end(argv + 1);
+		/* A name that is nobody's is refused. */
+		json_decref(get_one(name));
+	}
+	conns = nl_dump(KSOCKET_CMD_CONN_GET);
+	return show(name ? conns_of(conns, name) : conns, print_conns);
 }
 
 static int new_service(int flags, char **argv)
@@ -273,7 +308,7 @@ static int cmd_top(char **argv)
 			usage_error("unknown word '%s'", word);
 	}
 
-	before = nl_dump();
+	before = get_all();
 	start = now();
 	do {
 		struct timespec ts = {
@@ -282,7 +317,7 @@ static int cmd_top(char **argv)
 		};
 
 		nanosleep(&ts, NULL);
-		after = nl_dump();
+		after = get_all();
 		end = now();
 		if (terminal)
 			fputs("\033[H\033[J", stdout);
@@ -331,6 +366,7 @@ static const struct command {
 	{ "delete", cmd_del },
 	{ "send", cmd_send },
 	{ "stats", cmd_stats },
+	{ "conns", cmd_conns },
 	{ "reset", cmd_reset },
 	{ "top", cmd_top },
 	{ "monitor", cmd_monitor },

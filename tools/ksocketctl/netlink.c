@@ -34,6 +34,19 @@ const char *const datapath_names[] = {
 	NULL
 };
 
+const char *const proto_names[] = {
+	[KSOCKET_PROTO_UDP] = "udp",
+	[KSOCKET_PROTO_TCP] = "tcp",
+	NULL
+};
+
+static const char *const state_names[] = {
+	[KSOCKET_CONN_STATE_CONNECTING] = "connecting",
+	[KSOCKET_CONN_STATE_OPEN] = "open",
+	[KSOCKET_CONN_STATE_CLOSING] = "closing",
+	NULL
+};
+
 static const char *const stop_names[] = {
 	[KSOCKET_STOP_REASON_ASKED] = "asked",
 	[KSOCKET_STOP_REASON_REPLACED] = "replaced",
@@ -55,10 +68,12 @@ static const char *const event_names[] = {
 const struct counter stats_counters[] = {
 	{ KSOCKET_A_STATS_RX_PACKETS, "rx_packets",
 	  "Datagrams taken, those dropped later included." },
-	{ KSOCKET_A_STATS_RX_BYTES, "rx_bytes", "Their payload in bytes." },
+	{ KSOCKET_A_STATS_RX_BYTES, "rx_bytes",
+	  "Their payload, or what came by TCP, in bytes." },
 	{ KSOCKET_A_STATS_TX_PACKETS, "tx_packets",
 	  "Answers handed to the network stack." },
-	{ KSOCKET_A_STATS_TX_BYTES, "tx_bytes", "Their payload in bytes." },
+	{ KSOCKET_A_STATS_TX_BYTES, "tx_bytes",
+	  "Their payload, or what was sent by TCP, in bytes." },
 	{ KSOCKET_A_STATS_DISCARDED, "discarded",
 	  "Datagrams consumed as the mode asks." },
 	{ KSOCKET_A_STATS_STALE_ERRORS, "stale_errors",
@@ -66,7 +81,7 @@ const struct counter stats_counters[] = {
 	{ KSOCKET_A_STATS_RECV_ERRORS, "recv_errors",
 	  "Failed receives, none of which took a datagram." },
 	{ KSOCKET_A_STATS_RX_OVERFLOW, "rx_overflow",
-	  "Datagrams dropped by the stack, the receive buffer was full." },
+	  "Datagrams or connections dropped by the stack, it had no room for them." },
 	{ KSOCKET_A_STATS_REPLY_IGNORED, "reply_ignored",
 	  "Datagrams that a receiver sent back." },
 	{ KSOCKET_A_STATS_WAKEUPS, "wakeups",
@@ -75,6 +90,10 @@ const struct counter stats_counters[] = {
 	  "Datagrams copied although the datapath is another." },
 	{ KSOCKET_A_STATS_USER_SENDS, "user_sends",
 	  "Payloads that user space has sent." },
+	{ KSOCKET_A_STATS_ACCEPTED, "accepted",
+	  "TCP connections taken, those refused at once included." },
+	{ KSOCKET_A_STATS_CONNECTED, "connected",
+	  "TCP connections to the receiver that came up." },
 	{ }
 };
 
@@ -96,6 +115,22 @@ const struct counter drop_counters[] = {
 	{ KSOCKET_A_DROPS_SEND_AGAIN, "send_again", NULL },
 	{ KSOCKET_A_DROPS_SEND_TOO_LONG, "send_too_long", NULL },
 	{ KSOCKET_A_DROPS_SEND_OTHER, "send_other", NULL },
+	{ }
+};
+
+const struct counter close_counters[] = {
+	{ KSOCKET_A_CLOSES_DONE, "done", NULL },
+	{ KSOCKET_A_CLOSES_RESET, "reset", NULL },
+	{ KSOCKET_A_CLOSES_TIMEOUT, "timeout", NULL },
+	{ KSOCKET_A_CLOSES_IDLE, "idle", NULL },
+	{ KSOCKET_A_CLOSES_UNFINISHED, "unfinished", NULL },
+	{ KSOCKET_A_CLOSES_LIMIT, "limit", NULL },
+	{ KSOCKET_A_CLOSES_LOOP, "loop", NULL },
+	{ KSOCKET_A_CLOSES_UPSTREAM_REFUSED, "upstream_refused", NULL },
+	{ KSOCKET_A_CLOSES_UPSTREAM_UNREACHABLE, "upstream_unreachable", NULL },
+	{ KSOCKET_A_CLOSES_UPSTREAM_TIMEOUT, "upstream_timeout", NULL },
+	{ KSOCKET_A_CLOSES_NOMEM, "nomem", NULL },
+	{ KSOCKET_A_CLOSES_STOPPED, "stopped", NULL },
 	{ }
 };
 
@@ -147,6 +182,9 @@ static json_t *decode_counters(const struct nlattr *nest,
 		if (counters == stats_counters && type == KSOCKET_A_STATS_DROPS)
 			json_object_set_new(object, "drops",
 					    decode_counters(attr, drop_counters));
+		if (counters == stats_counters && type == KSOCKET_A_STATS_CLOSES)
+			json_object_set_new(object, "closes",
+					    decode_counters(attr, close_counters));
 		for (c = counters; c->name; c++)
 			if (c->type == type)
 				json_object_set_new(object, c->name,
@@ -210,6 +248,11 @@ static json_t *decode_u32(const struct nlattr *attr)
 	return json_integer(mnl_attr_get_u32(attr));
 }
 
+static json_t *decode_u64(const struct nlattr *attr)
+{
+	return json_integer(mnl_attr_get_u64(attr));
+}
+
 static json_t *decode_switch(const struct nlattr *attr)
 {
 	return json_boolean(mnl_attr_get_u8(attr));
@@ -236,6 +279,16 @@ static json_t *decode_datapath(const struct nlattr *attr)
 	return decode_name(datapath_names, mnl_attr_get_u32(attr));
 }
 
+static json_t *decode_proto(const struct nlattr *attr)
+{
+	return decode_name(proto_names, mnl_attr_get_u32(attr));
+}
+
+static json_t *decode_state(const struct nlattr *attr)
+{
+	return decode_name(state_names, mnl_attr_get_u32(attr));
+}
+
 static json_t *decode_reason(const struct nlattr *attr)
 {
 	return decode_name(stop_names, mnl_attr_get_u32(attr));
@@ -251,10 +304,12 @@ static json_t *decode_drops(const struct nlattr *attr)
 	return decode_counters(attr, drop_counters);
 }
 
-static const struct {
+struct attribute {
 	const char *name;
 	json_t *(*decode)(const struct nlattr *attr);
-} attributes[] = {
+};
+
+static const struct attribute attributes[] = {
 	[KSOCKET_A_SERVICE_NAME] = { "name", decode_string },
 	[KSOCKET_A_SERVICE_MODE] = { "mode", decode_mode },
 	[KSOCKET_A_SERVICE_LISTEN] = { "listen", decode_address },
@@ -272,7 +327,44 @@ static const struct {
 	[KSOCKET_A_SERVICE_DROPS] = { "drops", decode_drops },
 	[KSOCKET_A_SERVICE_STOP_REASON] = { "reason", decode_reason },
 	[KSOCKET_A_SERVICE_ERROR] = { "error", decode_errno },
+	[KSOCKET_A_SERVICE_PROTO] = { "proto", decode_proto },
+	[KSOCKET_A_SERVICE_MAX_CONNECTIONS] = { "max_connections", decode_u32 },
+	[KSOCKET_A_SERVICE_BACKLOG] = { "backlog", decode_u32 },
+	[KSOCKET_A_SERVICE_IDLE_TIMEOUT] = { "idle_timeout", decode_u32 },
+	[KSOCKET_A_SERVICE_KEEPALIVE] = { "keepalive", decode_u32 },
+	[KSOCKET_A_SERVICE_CONNECTIONS] = { "connections", decode_u32 },
 };
+
+static const struct attribute conn_attributes[] = {
+	[KSOCKET_A_CONN_ID] = { "id", decode_u32 },
+	[KSOCKET_A_CONN_THREAD] = { "thread", decode_u32 },
+	[KSOCKET_A_CONN_PEER] = { "peer", decode_address },
+	[KSOCKET_A_CONN_STATE] = { "state", decode_state },
+	[KSOCKET_A_CONN_AGE] = { "age", decode_u64 },
+	[KSOCKET_A_CONN_IDLE] = { "idle", decode_u64 },
+	[KSOCKET_A_CONN_RX_BYTES] = { "rx_bytes", decode_u64 },
+	[KSOCKET_A_CONN_TX_BYTES] = { "tx_bytes", decode_u64 },
+};
+
+static void decode_one(json_t *object, const struct nlattr *attr,
+		       const struct attribute *known, size_t n)
+{
+	unsigned int type = mnl_attr_get_type(attr);
+
+	if (type < n && known[type].name)
+		json_object_set_new(object, known[type].name,
+				    known[type].decode(attr));
+}
+
+/* It comes alone with the name of its service. */
+static void decode_conn(json_t *object, const struct nlattr *nest)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, nest)
+		decode_one(object, attr, conn_attributes,
+			   MNL_ARRAY_SIZE(conn_attributes));
+}
 
 static void decode_attr(json_t *object, const struct nlattr *attr)
 {
@@ -282,9 +374,10 @@ static void decode_attr(json_t *object, const struct nlattr *attr)
 		decode_text(object, attr);
 	else if (type == KSOCKET_A_SERVICE_THREAD_STATS)
 		decode_thread(object, decode_stats(attr));
-	else if (type < MNL_ARRAY_SIZE(attributes) && attributes[type].name)
-		json_object_set_new(object, attributes[type].name,
-				    attributes[type].decode(attr));
+	else if (type == KSOCKET_A_SERVICE_CONN)
+		decode_conn(object, attr);
+	else
+		decode_one(object, attr, attributes, MNL_ARRAY_SIZE(attributes));
 }
 
 static json_t *decode(const struct nlmsghdr *nlh)
@@ -483,11 +576,12 @@ static void take_all(const struct nlmsghdr *nlh, void *arg)
 }
 
 /**
- * nl_dump() - all services
+ * nl_dump() - all services, or all connections
+ * @cmd: what is asked
  *
  * Return: an array of them.
  */
-json_t *nl_dump(void)
+json_t *nl_dump(int cmd)
 {
 	struct reply reply = { .take = take_all };
 	int tries;
@@ -496,7 +590,7 @@ json_t *nl_dump(void)
 		json_decref(reply.arg);
 		reply.arg = json_array();
 		reply.torn = false;
-		exchange(nl_request(KSOCKET_CMD_SERVICE_GET, NLM_F_DUMP), &reply);
+		exchange(nl_request(cmd, NLM_F_DUMP), &reply);
 		if (!reply.torn)
 			return reply.arg;
 	}

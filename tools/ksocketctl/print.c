@@ -93,17 +93,37 @@ static void print_mode(const json_t *service)
 	}
 }
 
+static bool is_tcp(const json_t *service)
+{
+	return !strcmp(get_string(service, "proto"), "tcp");
+}
+
+struct setting {
+	const char *key, *word;
+};
+
+/* The events do not tell all of them. */
+static void print_settings(const json_t *service, const struct setting *s)
+{
+	for (; s->key; s++)
+		if (json_object_get(service, s->key))
+			printf(" %s %" JSON_INTEGER_FORMAT, s->word,
+			       get_number(service, s->key));
+}
+
 /* The words that "add" takes. */
 static void print_service(const json_t *service)
 {
-	static const struct {
-		const char *key, *word;
-	} numbers[] = {
+	static const struct setting settings[] = {
 		{ "threads", "threads" }, { "buffer_size", "buffer" },
 		{ "rcvbuf", "rcvbuf" }, { "sndbuf", "sndbuf" },
-		{ "min_source_port", "min-source-port" },
+		{ "min_source_port", "min-source-port" }, { }
 	};
-	size_t i;
+	static const struct setting tcp_settings[] = {
+		{ "max_connections", "max-connections" },
+		{ "backlog", "backlog" }, { "idle_timeout", "idle-timeout" },
+		{ "keepalive", "keepalive" }, { }
+	};
 
 	print_name(service);
 	printf(" listen ");
@@ -111,14 +131,14 @@ static void print_service(const json_t *service)
 	print_mode(service);
 	if (json_object_get(service, "device"))
 		printf(" dev %s", get_string(service, "device"));
-	/* The events do not tell all of it. */
-	for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		if (json_object_get(service, numbers[i].key))
-			printf(" %s %" JSON_INTEGER_FORMAT, numbers[i].word,
-			       get_number(service, numbers[i].key));
+	if (json_object_get(service, "proto"))
+		printf(" proto %s", get_string(service, "proto"));
+	print_settings(service, settings);
 	if (json_object_get(service, "datapath"))
 		printf(" datapath %s gro %s", get_string(service, "datapath"),
 		       json_is_true(json_object_get(service, "gro")) ? "on" : "off");
+	if (is_tcp(service))
+		print_settings(service, tcp_settings);
 }
 
 /**
@@ -136,19 +156,19 @@ void print_list(json_t *services)
 	}
 }
 
-static json_int_t sum_of(const json_t *drops)
+static json_int_t sum_of(const json_t *values, const struct counter *c)
 {
-	const struct counter *c;
 	json_int_t sum = 0;
 
-	for (c = drop_counters; c->name; c++)
-		sum += get_number(drops, c->name);
+	for (; c->name; c++)
+		sum += get_number(values, c->name);
 	return sum;
 }
 
 static void print_counters(const json_t *stats, const char *indent)
 {
 	const json_t *drops = json_object_get(stats, "drops");
+	const json_t *closes = json_object_get(stats, "closes");
 	const struct counter *c;
 
 	for (c = stats_counters; c->name; c++)
@@ -159,10 +179,14 @@ static void print_counters(const json_t *stats, const char *indent)
 			printf("%s%sdrop_%s %" JSON_INTEGER_FORMAT "%s\n", indent,
 			       color(BAD_COLOR), c->name,
 			       get_number(drops, c->name), plain());
+	for (c = close_counters; c->name; c++)
+		if (get_number(closes, c->name))
+			printf("%sclose_%s %" JSON_INTEGER_FORMAT "\n", indent,
+			       c->name, get_number(closes, c->name));
 }
 
 /**
- * print_stats() - all counters, and of the drops those that are not 0
+ * print_stats() - all counters, and of the drops and ends those that are not 0
  * @services: an array of services
  */
 void print_stats(json_t *services)
@@ -173,6 +197,9 @@ void print_stats(json_t *services)
 	json_array_foreach(services, i, service) {
 		print_name(service);
 		putchar('\n');
+		if (is_tcp(service))
+			printf("    connections %" JSON_INTEGER_FORMAT "\n",
+			       get_number(service, "connections"));
 		print_counters(json_object_get(service, "stats"), "    ");
 		json_array_foreach(json_object_get(service, "thread_stats"), k,
 				   thread) {
@@ -180,6 +207,46 @@ void print_stats(json_t *services)
 			print_counters(thread, "        ");
 		}
 	}
+}
+
+static void print_nonzero(const json_t *values, const struct counter *c)
+{
+	for (; c->name; c++)
+		if (get_number(values, c->name))
+			printf(" %s %" JSON_INTEGER_FORMAT, c->name,
+			       get_number(values, c->name));
+}
+
+static void show_datagrams(const json_t *stats)
+{
+	printf("    rx %" JSON_INTEGER_FORMAT " packets %" JSON_INTEGER_FORMAT
+	       " bytes, %" JSON_INTEGER_FORMAT " lost before\n",
+	       get_number(stats, "rx_packets"), get_number(stats, "rx_bytes"),
+	       get_number(stats, "rx_overflow"));
+	printf("    tx %" JSON_INTEGER_FORMAT " packets %" JSON_INTEGER_FORMAT
+	       " bytes, %" JSON_INTEGER_FORMAT " dropped\n",
+	       get_number(stats, "tx_packets"), get_number(stats, "tx_bytes"),
+	       sum_of(json_object_get(stats, "drops"), drop_counters));
+}
+
+static void show_connections(const json_t *service, const json_t *stats)
+{
+	const json_t *closes = json_object_get(stats, "closes");
+
+	printf("    connections %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+	       ", %" JSON_INTEGER_FORMAT " accepted, %" JSON_INTEGER_FORMAT
+	       " lost before\n", get_number(service, "connections"),
+	       get_number(service, "max_connections"),
+	       get_number(stats, "accepted"), get_number(stats, "rx_overflow"));
+	if (json_object_get(service, "reply"))
+		printf("    connected %" JSON_INTEGER_FORMAT " to the receiver\n",
+		       get_number(stats, "connected"));
+	printf("    ended %" JSON_INTEGER_FORMAT,
+	       sum_of(closes, close_counters));
+	print_nonzero(closes, close_counters);
+	printf("\n    rx %" JSON_INTEGER_FORMAT " bytes\n    tx %"
+	       JSON_INTEGER_FORMAT " bytes\n", get_number(stats, "rx_bytes"),
+	       get_number(stats, "tx_bytes"));
 }
 
 /**
@@ -200,18 +267,41 @@ void print_show(json_t *services)
 			printf("    receiver %s\n",
 			       json_object_get(service, "unreachable") ?
 			       "unreachable" : "not known to refuse");
-		printf("    rx %" JSON_INTEGER_FORMAT " packets %"
-		       JSON_INTEGER_FORMAT " bytes, %" JSON_INTEGER_FORMAT
-		       " lost before\n",
-		       get_number(stats, "rx_packets"),
-		       get_number(stats, "rx_bytes"),
-		       get_number(stats, "rx_overflow"));
-		printf("    tx %" JSON_INTEGER_FORMAT " packets %"
-		       JSON_INTEGER_FORMAT " bytes, %" JSON_INTEGER_FORMAT
-		       " dropped\n",
-		       get_number(stats, "tx_packets"),
-		       get_number(stats, "tx_bytes"),
-		       sum_of(json_object_get(stats, "drops")));
+		if (is_tcp(service))
+			show_connections(service, stats);
+		else
+			show_datagrams(stats);
+	}
+}
+
+static void print_seconds(const json_t *conn, const char *key)
+{
+	json_int_t ms = get_number(conn, key);
+
+	printf(" %s %" JSON_INTEGER_FORMAT ".%03d", key, ms / 1000,
+	       (int)(ms % 1000));
+}
+
+/**
+ * print_conns() - a line for each connection
+ * @conns: an array of them
+ */
+void print_conns(json_t *conns)
+{
+	json_t *conn;
+	size_t i;
+
+	json_array_foreach(conns, i, conn) {
+		print_name(conn);
+		printf(" thread %" JSON_INTEGER_FORMAT " id %" JSON_INTEGER_FORMAT
+		       " peer ", get_number(conn, "thread"),
+		       get_number(conn, "id"));
+		print_address(conn, "peer");
+		printf(" state %s", get_string(conn, "state"));
+		print_seconds(conn, "age");
+		print_seconds(conn, "idle");
+		printf(" rx %" JSON_INTEGER_FORMAT " tx %" JSON_INTEGER_FORMAT "\n",
+		       get_number(conn, "rx_bytes"), get_number(conn, "tx_bytes"));
 	}
 }
 
@@ -236,24 +326,41 @@ static void print_counter_metric(json_t *services, const struct counter *c)
 		       get_number(json_object_get(service, "stats"), c->name));
 }
 
-static void print_drops_metric(json_t *services)
+/* Datagrams are not ended, connections are not dropped. */
+static void print_reasons_metric(json_t *services, bool tcp, const char *key,
+				 const char *doc, const struct counter *reasons)
 {
 	const struct counter *c;
+	char name[64];
 	json_t *service;
 	size_t i;
 
-	print_metric("drops_total", "counter",
-		     "Datagrams not answered, by reason.");
+	snprintf(name, sizeof(name), "%s_total", key);
+	print_metric(name, "counter", doc);
 	json_array_foreach(services, i, service) {
 		const json_t *stats = json_object_get(service, "stats");
-		const json_t *drops = json_object_get(stats, "drops");
+		const json_t *values = json_object_get(stats, key);
 
-		for (c = drop_counters; c->name; c++)
-			printf("ksocket_drops_total{service=\"%s\",reason=\"%s\"} %"
-			       JSON_INTEGER_FORMAT "\n",
+		for (c = reasons; c->name && is_tcp(service) == tcp; c++)
+			printf("ksocket_%s{service=\"%s\",reason=\"%s\"} %"
+			       JSON_INTEGER_FORMAT "\n", name,
 			       get_string(service, "name"), c->name,
-			       get_number(drops, c->name));
+			       get_number(values, c->name));
 	}
+}
+
+static void print_connections_metric(json_t *services)
+{
+	json_t *service;
+	size_t i;
+
+	print_metric("connections", "gauge", "TCP connections there are.");
+	json_array_foreach(services, i, service)
+		if (is_tcp(service))
+			printf("ksocket_connections{service=\"%s\"} %"
+			       JSON_INTEGER_FORMAT "\n",
+			       get_string(service, "name"),
+			       get_number(service, "connections"));
 }
 
 /**
@@ -267,10 +374,13 @@ void print_prometheus(json_t *services)
 	size_t i;
 
 	print_metric("service", "gauge", "A service that runs, what it does.");
-	json_array_foreach(services, i, service)
-		printf("ksocket_service{service=\"%s\",mode=\"%s\",datapath=\"%s\"} 1\n",
-		       get_string(service, "name"), get_string(service, "mode"),
-		       get_string(service, "datapath"));
+	json_array_foreach(services, i, service) {
+		printf("ksocket_service{service=\"%s\",mode=\"%s\",",
+		       get_string(service, "name"), get_string(service, "mode"));
+		printf("datapath=\"%s\",proto=\"%s\"} 1\n",
+		       get_string(service, "datapath"),
+		       get_string(service, "proto"));
+	}
 	print_metric("receiver_unreachable", "gauge",
 		     "1 where the receiver refuses what it is sent.");
 	json_array_foreach(services, i, service)
@@ -280,7 +390,13 @@ void print_prometheus(json_t *services)
 			       !!json_object_get(service, "unreachable"));
 	for (c = stats_counters; c->name; c++)
 		print_counter_metric(services, c);
-	print_drops_metric(services);
+	print_reasons_metric(services, false, "drops",
+			     "Datagrams not answered, by reason.",
+			     drop_counters);
+	print_reasons_metric(services, true, "closes",
+			     "TCP connections that have ended, by reason.",
+			     close_counters);
+	print_connections_metric(services);
 }
 
 static const json_t *find(const json_t *services, const char *name)
@@ -307,28 +423,45 @@ static double rate_of(const json_t *was, const json_t *is, const char *key,
 	return rate(get_number(was, key), get_number(is, key), seconds);
 }
 
+static json_int_t drops_of(const json_t *stats)
+{
+	return sum_of(json_object_get(stats, "drops"), drop_counters);
+}
+
 static json_t *rates_of(const json_t *was, const json_t *is, double seconds)
 {
 	const json_t *a = json_object_get(was, "stats");
 	const json_t *b = json_object_get(is, "stats");
+	json_t *row, *rest;
 
-	return json_pack("{s:O, s:f, s:f, s:f, s:f, s:f, s:b}",
-			 "name", json_object_get(is, "name"),
-			 "rx_packets", rate_of(a, b, "rx_packets", seconds),
-			 "rx_bits", 8 * rate_of(a, b, "rx_bytes", seconds),
-			 "tx_packets", rate_of(a, b, "tx_packets", seconds),
-			 "tx_bits", 8 * rate_of(a, b, "tx_bytes", seconds),
-			 "drops", rate(sum_of(json_object_get(a, "drops")),
-				       sum_of(json_object_get(b, "drops")), seconds),
-			 "unreachable", !!json_object_get(is, "unreachable"));
+	row = json_pack("{s:O, s:f, s:f, s:b}",
+			"name", json_object_get(is, "name"),
+			"rx_bits", 8 * rate_of(a, b, "rx_bytes", seconds),
+			"tx_bits", 8 * rate_of(a, b, "tx_bytes", seconds),
+			"unreachable", !!json_object_get(is, "unreachable"));
+	if (is_tcp(is))
+		rest = json_pack("{s:f, s:I}",
+				 "accepted", rate_of(a, b, "accepted", seconds),
+				 "connections", get_number(is, "connections"));
+	else
+		rest = json_pack("{s:f, s:f, s:f}",
+				 "rx_packets", rate_of(a, b, "rx_packets", seconds),
+				 "tx_packets", rate_of(a, b, "tx_packets", seconds),
+				 "drops", rate(drops_of(a), drops_of(b), seconds));
+	json_object_update_new(row, rest);
+	return row;
 }
 
-/* At most five characters, as 999.9k. */
+/* At most five characters, as 999.9k; what a service does not have is a dash. */
 static void print_rate(const json_t *row, const char *key)
 {
-	double value = json_real_value(json_object_get(row, key));
+	double value = json_number_value(json_object_get(row, key));
 	const char *unit = " kMGT";
 
+	if (!json_object_get(row, key)) {
+		printf(" %9s ", "-");
+		return;
+	}
 	while (value >= 999.95 && unit[1]) {
 		value /= 1000;
 		unit++;
@@ -361,8 +494,9 @@ void print_rates(json_t *before, json_t *after, double seconds)
 		return;
 	}
 
-	printf("%-15s %10s %10s %10s %10s %10s  %s\n", "SERVICE", "RX/s", "RXbit/s",
-	       "TX/s", "TXbit/s", "DROP/s", "RECEIVER");
+	printf("%-15s %10s %10s %10s %10s %10s %10s %10s  %s\n", "SERVICE", "RX/s",
+	       "RXbit/s", "TX/s", "TXbit/s", "DROP/s", "CONN/s", "CONNS",
+	       "RECEIVER");
 	json_array_foreach(rows, i, row) {
 		bool bad = json_is_true(json_object_get(row, "unreachable"));
 
@@ -373,6 +507,8 @@ void print_rates(json_t *before, json_t *after, double seconds)
 		print_rate(row, "tx_packets");
 		print_rate(row, "tx_bits");
 		print_rate(row, "drops");
+		print_rate(row, "accepted");
+		print_rate(row, "connections");
 		printf("  %s%s%s\n", color(bad ? BAD_COLOR : GOOD_COLOR),
 		       bad ? "unreachable" : "-", plain());
 	}
@@ -393,16 +529,6 @@ static void print_time(json_t *event)
 		json_object_set_new(event, "timestamp", json_string(whole));
 	else
 		printf("[%s] ", whole);
-}
-
-static void print_drops(const json_t *drops)
-{
-	const struct counter *c;
-
-	for (c = drop_counters; c->name; c++)
-		if (get_number(drops, c->name))
-			printf(" %s %" JSON_INTEGER_FORMAT, c->name,
-			       get_number(drops, c->name));
 }
 
 /**
@@ -435,7 +561,7 @@ void print_event(json_t *event)
 			printf(" %s", get_string(event, "reason"));
 		if (json_object_get(event, "error"))
 			printf(" %s", get_string(event, "error"));
-		print_drops(json_object_get(event, "drops"));
+		print_nonzero(json_object_get(event, "drops"), drop_counters);
 	}
 	putchar('\n');
 }
