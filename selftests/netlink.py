@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 import signal
+import struct
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ HERE = {"ipv4": "127.0.0.1", "port": 7000}
 THERE = {"ipv4": "127.0.0.1", "port": 7001}
 ECHO = {"name": "a", "mode": "echo", "listen": HERE}
 RELAY = {"name": "a", "mode": "relay", "listen": HERE, "reply": THERE}
+TCP = dict(ECHO, proto="tcp")
 
 
 def family():
@@ -173,6 +175,21 @@ def refusals():
     bad(errno.ERANGE, "out of range", ".mode", mode=4)
     bad(errno.ERANGE, "out of range", ".gro", gro=2)
     bad(errno.ERANGE, "", ".text", base=dict(RELAY, mode="text", text=bytes(1025)))
+    # connections
+    bad(errno.ERANGE, "out of range", ".proto", proto=2)
+    for key, value in (("max-connections", 0), ("max-connections", 65537), ("backlog", 0),
+                       ("backlog", 65536), ("idle-timeout", 86401), ("keepalive", 32768)):
+        bad(errno.ERANGE, "out of range", f".{key}", base=dict(TCP, **{key: value}))
+        # Also where they count for nothing.
+        bad(errno.ERANGE, "out of range", f".{key}", base=dict(ECHO, **{key: value}))
+    bad(errno.EINVAL, "this mode is for datagrams only, need proto udp", ".mode",
+        base=dict(RELAY, mode="text", proto="tcp"))
+    bad(errno.EINVAL, "has no receiver", ".reply", base=TCP, reply=THERE)
+    bad(errno.EINVAL, "needs a receiver", base=dict(RELAY, proto="tcp"), reply=None)
+    bad(errno.ELOOP, "the receiver is the service itself", ".reply", base=RELAY, proto="tcp",
+        reply=HERE)
+    bad(errno.ERANGE, "more threads than processors", ".threads", base=TCP, threads=100000)
+    bad(errno.EINVAL, "", None, base=TCP, connections=1)
     # what is only told
     bad(errno.EINVAL, "", None, device="lo")
     bad(errno.EINVAL, "", None, stop_reason="asked")
@@ -183,7 +200,8 @@ def refusals():
     only = {"name": "a"}
     for key, value in (("mode", "echo"), ("listen", HERE), ("reply", THERE), ("threads", 1),
                        ("buffer-size", 1), ("datapath", "copy"), ("gro", 1), ("ifindex", 1),
-                       ("text", b"x")):
+                       ("text", b"x"), ("proto", "tcp"), ("max-connections", 1),
+                       ("backlog", 1), ("idle-timeout", 1), ("keepalive", 1)):
         bad(errno.EOPNOTSUPP, "cannot change while the service runs", f".{key}",
             op="service-set", base=dict(only, **{key: value}))
     bad(errno.ERANGE, "out of range", ".rcvbuf", op="service-set", base=only, rcvbuf=0)
@@ -193,10 +211,16 @@ def refusals():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 7000))
         bad(errno.EADDRINUSE, "listen address in use", ".listen")
+    with socket.create_server(("127.0.0.1", 7000)):
+        bad(errno.EADDRINUSE, "listen address in use", ".listen", base=TCP)
     ynl.do("service-new", ECHO)
     bad(errno.EADDRINUSE, "listen address in use", ".listen", name="b")
-    assert names(ynl) == ["a"], "a refusal left something"
-    ynl.do("service-del", {"name": "a"})
+    # A port of UDP is none of TCP's.
+    ynl.do("service-new", dict(TCP, name="t"))
+    bad(errno.EADDRINUSE, "listen address in use", ".listen", base=TCP, name="b")
+    assert names(ynl) == ["a", "t"], "a refusal left something"
+    for name in ("a", "t"):
+        ynl.do("service-del", {"name": name})
     print(f"{count} bad requests")
     assert not wrong, "\n".join(wrong)
     assert count >= 40
@@ -225,6 +249,197 @@ def idempotent():
     ynl.do("service-new", dict(ECHO, name="new", listen=THERE), flags=replace)
     assert names(ynl) == ["a", "new"]
     for name in ("a", "new"):
+        ynl.do("service-del", {"name": name})
+
+
+def connect(port=7000):
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+def exchanged(sock, payload):
+    """Whether an echo of it comes back, and no more."""
+    sock.sendall(payload)
+    got = b""
+    while len(got) < len(payload):
+        more = sock.recv(65536)
+        if not more:
+            break
+        got += more
+    return got == payload
+
+
+def until(what, seconds=20):
+    """Wait until it is true."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def tcp():
+    """A service on TCP: what is asked is told, the same again, another one."""
+    ynl = family()
+    excl, replace = [Netlink.NLM_F_EXCL], [Netlink.NLM_F_REPLACE]
+    numbers = {"max-connections": 300, "backlog": 20, "idle-timeout": 600, "keepalive": 0}
+    full = dict(TCP, **numbers)
+    ynl.do("service-new", full)
+    got = ynl.do("service-get", {"name": "a"})
+    for key, value in dict(full, connections=0, datapath="zerocopy").items():
+        assert got[key] == value, f"{key}: {got[key]}, wanted {value}"
+    with connect() as sock:
+        assert exchanged(sock, b"hello")
+    until(lambda: ynl.do("service-get", {"name": "a"})["stats"]["closes"]["done"] == 1)
+
+    # The same again is no other one; nor is it with the datapath that it has anyway.
+    ynl.do("service-new", full)
+    for datapath in ("softirq", "zerocopy"):
+        ynl.do("service-new", dict(full, datapath=datapath))
+    stats = ynl.do("service-get", {"name": "a"})["stats"]
+    assert (stats["accepted"], stats["rx-bytes"], stats["tx-bytes"]) == (1, 5, 5), stats
+    assert (stats["rx-packets"], stats["tx-packets"], stats["connected"]) == (0, 0, 0), stats
+    refused(ynl, "service-new", full, errno.EEXIST, "a service of this name exists",
+            ".name", flags=excl)
+    for key, value in dict(numbers, proto="udp", datapath="copy", mode="discard").items():
+        if isinstance(value, int):
+            value += 1
+        refused(ynl, "service-new", dict(full, **{key: value}), errno.EEXIST,
+                "exists and is another", ".name")
+    ynl.do("service-new", TCP, flags=replace)
+    got = ynl.do("service-get", {"name": "a"})
+    wanted = {"max-connections": 1024, "backlog": 128, "idle-timeout": 3600, "keepalive": 60,
+              "proto": "tcp", "connections": 0}
+    for key, value in wanted.items():
+        assert got[key] == value, f"default of {key}: {got[key]}, wanted {value}"
+    assert got["stats"]["accepted"] == 0, got
+
+    # Buffers can change; connections are refused their own payloads.
+    ynl.do("service-set", {"name": "a", "rcvbuf": 65536, "sndbuf": 131072})
+    got = ynl.do("service-get", {"name": "a"})
+    assert (got["rcvbuf"], got["sndbuf"]) == (65536, 131072), got
+    refused(ynl, "send", {"name": "a", "payload": b"x"}, errno.EOPNOTSUPP, "has no receiver",
+            ".name")
+    ynl.do("service-del", {"name": "a"})
+    # For datagrams the numbers of connections count for nothing.
+    ynl.do("service-new", dict(ECHO, **numbers))
+    ynl.do("service-new", ECHO)
+    assert ynl.do("service-get", {"name": "a"})["proto"] == "udp"
+    ynl.do("service-del", {"name": "a"})
+
+
+def conns_of(ynl, name):
+    """The connections of a service, each once, in the order of threads and numbers."""
+    got = [msg["conn"] for msg in ynl.dump("conn-get", {}) if msg["name"] == name]
+    order = [(conn["thread"], conn["id"]) for conn in got]
+    assert order == sorted(set(order)), f"{name}: {order}"
+    return got
+
+
+def connections():
+    ynl = family()
+    threads = min(2, os.cpu_count())
+    # More than one message of a dump takes, which has 32 kB.
+    count = 350
+    below = {"ipv4": "127.0.0.1", "port": 7002}
+    assert ynl.dump("conn-get", {}) == []
+    ynl.do("service-new", dict(TCP, threads=threads))
+    ynl.do("service-new", dict(ECHO, name="u"))
+    ynl.do("service-new", {"name": "r", "mode": "relay", "proto": "tcp", "listen": below,
+                           "reply": HERE})
+    assert ynl.dump("conn-get", {}) == []
+
+    # Each has sent another number of bytes, so that they cannot be taken for one another.
+    socks = [connect() for _ in range(count)]
+    for i, sock in enumerate(socks):
+        assert exchanged(sock, bytes(1000 + i))
+    relayed = connect(7002)
+    assert exchanged(relayed, bytes(77))
+    total = sum(range(1000, 1000 + count)) + 77
+    until(lambda: ynl.do("service-get", {"name": "a"})["stats"]["tx-bytes"] == total)
+    got = conns_of(ynl, "a")
+    told = ynl.do("service-get", {"name": "a"})
+    assert len(got) == told["connections"] == told["stats"]["accepted"] == count + 1, told
+    assert {conn["thread"] for conn in got} == set(range(threads)), got
+    by_port = {conn["peer"]["port"]: conn for conn in got}
+    assert len(by_port) == count + 1, "two of one peer"
+    for i, sock in enumerate(socks):
+        conn = by_port.pop(sock.getsockname()[1])
+        assert conn["peer"]["ipv4"] == "127.0.0.1" and conn["state"] == "open", conn
+        assert conn["rx-bytes"] == conn["tx-bytes"] == 1000 + i, (i, conn)
+        assert conn["idle"] <= conn["age"], conn
+    # What is left is the one that comes by the relay.
+    (by_relay,) = by_port.values()
+    assert by_relay["rx-bytes"] == by_relay["tx-bytes"] == 77, by_relay
+    (conn,) = conns_of(ynl, "r")
+    assert conn["peer"]["port"] == relayed.getsockname()[1], conn
+    assert conn["rx-bytes"] == conn["tx-bytes"] == 77 and conn["state"] == "open", conn
+    assert {msg["name"] for msg in ynl.dump("conn-get", {})} == {"a", "r"}
+    each = [thread["accepted"] for thread in ynl.do("service-get", {"name": "a"})["thread-stats"]]
+    print(f"{count + 1} connections on {threads} threads: {each}")
+    assert sum(each) == count + 1
+
+    # Who speaks is not idle.
+    time.sleep(0.5)
+    assert exchanged(socks[0], b"x")
+    until(lambda: ynl.do("service-get", {"name": "a"})["stats"]["tx-bytes"] == total + 1)
+    by_port = {conn["peer"]["port"]: conn for conn in conns_of(ynl, "a")}
+    talker = by_port.pop(socks[0].getsockname()[1])
+    least = min(conn["idle"] for conn in by_port.values())
+    assert talker["idle"] + 400 <= least, (talker, least)
+    assert talker["age"] >= least, (talker, least)
+
+    # What is there all the time is in every dump, once, with its bytes.
+    lasting = {sock.getsockname()[1]: 1000 + i for i, sock in enumerate(socks)}
+    lasting[socks[0].getsockname()[1]] += 1
+    end, cycles = threading.Event(), [0]
+
+    def come_and_go():
+        while not end.is_set():
+            with connect() as sock:
+                assert exchanged(sock, b"x")
+            cycles[0] += 1
+
+    others = threading.Thread(target=come_and_go)
+    others.start()
+    try:
+        for _ in range(10):
+            have = {conn["peer"]["port"]: conn["rx-bytes"] for conn in conns_of(ynl, "a")}
+            missing = {port for port, rx in lasting.items() if have.get(port) != rx}
+            assert not missing, f"a dump has lost {missing}"
+    finally:
+        end.set()
+        others.join()
+    print(f"{cycles[0]} came and went meanwhile")
+    assert cycles[0] > 0
+
+    # How they end: in order, and by a reset.
+    for sock in socks[:20]:
+        sock.close()
+    for sock in socks[20:27]:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+    until(lambda: ynl.do("service-get", {"name": "a"})["connections"] == count + 1 - 27)
+    stats = ynl.do("service-get", {"name": "a"})["stats"]
+    closes = {reason: number for reason, number in stats["closes"].items() if number}
+    assert closes == {"done": 20 + cycles[0], "reset": 7}, closes
+    assert stats["accepted"] == count + 1 - 27 + sum(closes.values()), stats
+    assert len(conns_of(ynl, "a")) == count + 1 - 27
+    ynl.do("stats-reset", {"name": "a"})
+    got = ynl.do("service-get", {"name": "a"})
+    assert got["stats"]["accepted"] == 0 and not any(got["stats"]["closes"].values()), got
+    assert got["connections"] == count + 1 - 27, got
+    socks[30].close()
+    until(lambda: ynl.do("service-get", {"name": "a"})["stats"]["closes"]["done"] == 1)
+    ynl.do("service-del", {"name": "a"})
+    assert conns_of(ynl, "a") == []
+    # Its end is the relay's.
+    until(lambda: ynl.do("service-get", {"name": "r"})["stats"]["closes"]["reset"] == 1)
+    assert ynl.dump("conn-get", {}) == []
+
+    # One whose receiver has not answered yet.
+    with socket.create_server(("127.0.0.1", 7000), backlog=0):
+        socks = [connect(7002) for _ in range(4)]
+        until(lambda: "connecting" in [conn["state"] for conn in conns_of(ynl, "r")])
+    for name in ("u", "r"):
         ynl.do("service-del", {"name": name})
 
 
@@ -348,6 +563,10 @@ def events_told():
     ynl.do("service-new", dict(RELAY, gro=1), flags=[Netlink.NLM_F_REPLACE])
     ynl.do("service-del", {"name": "a"})
     told = [next_event(listener) for _ in range(4)]
+    ynl.do("service-new", TCP)
+    ynl.do("service-del", {"name": "a"})
+    assert next_event(listener) == ("service-started", dict(TCP, threads=1))
+    assert next_event(listener)[0] == "service-stopped"
     print(told)
     started = dict(RELAY, threads=1, proto="udp")
     assert told[0] == told[2] == ("service-started", started), told
@@ -367,6 +586,11 @@ def events_told():
         try:
             nobody.dump("service-get", {})
             os._exit(2)
+        except NlError as got:
+            assert got.error == errno.EPERM
+        try:
+            nobody.dump("conn-get", {})
+            os._exit(4)
         except NlError as got:
             assert got.error == errno.EPERM
         try:
@@ -500,6 +724,57 @@ def receiver_told():
     told = [when for when, _, _ in listener.told[skip:]]
     print("came and went:", [f"{when - start:.2f}" for when in told])
     assert 2 <= len(told) <= time.monotonic() - start + 1, listener.told[skip:]
+    ynl.do("service-del", {"name": "a"})
+
+
+def upstream_told():
+    """The same of a receiver of connections."""
+    ynl = family()
+    ynl.do("service-new", dict(RELAY, proto="tcp"))
+    listener = Listener()
+
+    def refused_once():
+        """The reset may be there before connect() is back."""
+        try:
+            with connect() as sock:
+                return not sock.recv(1)
+        except ConnectionResetError:
+            return True
+
+    start = time.monotonic()
+    assert refused_once()
+    when, msg = listener.wait("receiver-unreachable", 30)
+    print(f"unreachable: {when - start:.3f} s")
+    assert when - start < SECOND, f"{when - start} s"
+    assert msg == {"name": "a", "reply": THERE, "error": errno.ECONNREFUSED}, msg
+    got = ynl.do("service-get", {"name": "a"})
+    assert got["unreachable"] is True, got
+    assert got["stats"]["closes"]["upstream-refused"] == 1, got
+    # It is told once, however often it refuses.
+    for _ in range(20):
+        assert refused_once()
+        time.sleep(0.1)
+    assert len(listener.told) == 1, listener.told
+    refused(ynl, "send", {"name": "a", "payload": b"x"}, errno.EOPNOTSUPP,
+            "each client of this service has a connection of its own to the receiver", ".name")
+
+    # It is there again, and one client is enough to find that out.
+    with socket.create_server(("127.0.0.1", 7001)) as server:
+        start = time.monotonic()
+        client = connect()
+        upstream, _ = server.accept()
+        client.sendall(b"hello")
+        assert upstream.recv(5, socket.MSG_WAITALL) == b"hello"
+        when, msg = listener.wait("receiver-back", 30)
+        print(f"back: {when - start:.3f} s")
+        assert when - start < SECOND + 1, f"{when - start} s"
+        assert msg == {"name": "a", "reply": THERE}, msg
+        got = ynl.do("service-get", {"name": "a"})
+        assert "unreachable" not in got, got
+        assert (got["stats"]["connected"], got["connections"]) == (1, 1), got
+        client.close()
+        upstream.close()
+    assert len(listener.told) == 2, listener.told
     ynl.do("service-del", {"name": "a"})
 
 

@@ -63,6 +63,9 @@ round_trip() { by_library round_trip; }
 idempotent() { by_library idempotent; }
 gone() { by_library gone; }
 change() { by_library change; }
+tcp() { by_library tcp; }
+connections() { by_library connections; }
+upstream_told() { by_library upstream_told; }
 many() { by_library many; }
 threads_apart() { by_library threads_apart; }
 events_told() { by_library events_told; }
@@ -89,10 +92,13 @@ ksocket_run_tests \
 	idempotent:"the same again, another one, NLM_F_EXCL, NLM_F_REPLACE" \
 	gone:"what could be neither replaced nor started again" \
 	change:"what changes without a stop, and counters from 0" \
+	tcp:"a service on TCP: what is asked is told, the same again, another one" \
+	connections:"connections: each is told once, with its bytes, while others come and go" \
 	threads_apart:"the counters of each thread" \
 	many:"hundreds of services, dumped while they come and go" \
 	events_told:"starts and stops are told, to who may hear it" \
 	receiver_told:"a receiver that refuses and one that is back are told, in time" \
+	upstream_told:"likewise a receiver of connections" \
 	losses_told:"loops and losses are told, now and then" \
 	dialogue:"a message, its answer, and what the kernel says on its own" \
 	outer_world:"an unprivileged user namespace has its own services" \
