@@ -53,6 +53,19 @@ static struct ksocket_so_service service(int mode)
 	return svc;
 }
 
+static struct ksocket_so_service tcp_service(int mode)
+{
+	struct ksocket_so_service svc = service(mode);
+
+	svc.proto = KSOCKET_PROTO_TCP;
+	svc.datapath = KSOCKET_DATAPATH_ZEROCOPY;
+	svc.max_connections = 2;
+	svc.backlog = 16;
+	svc.idle_timeout = 600;
+	svc.keepalive = 50;
+	return svc;
+}
+
 FIXTURE(so)
 {
 	int fd;
@@ -130,23 +143,64 @@ static int services(FIXTURE_DATA(so) * self)
 	return info.services;
 }
 
-static bool echoes(int port)
+/* Return: the socket, or -1. */
+static int dial(int type, int port)
 {
 	struct timeval patience = { .tv_sec = PATIENCE };
 	struct sockaddr_in in = { .sin_family = AF_INET,
 				  .sin_port = htons(port),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	char answer[8] = "";
-	bool same;
+	int fd = socket(AF_INET, type, 0);
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	same = !connect(fd, (void *)&in, sizeof(in)) &&
-	       send(fd, "hello", 5, 0) == 5 &&
+	if (!connect(fd, (void *)&in, sizeof(in)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static bool answers(int fd)
+{
+	char answer[8] = "";
+
+	return send(fd, "hello", 5, MSG_NOSIGNAL) == 5 &&
 	       recv(fd, answer, sizeof(answer), 0) == 5 &&
 	       !strcmp(answer, "hello");
+}
+
+static bool echoes(int port)
+{
+	int fd = dial(SOCK_DGRAM, port);
+	bool same = answers(fd);
+
 	close(fd);
 	return same;
+}
+
+static struct ksocket_so_stats stats_of(FIXTURE_DATA(so) * self, const char *name)
+{
+	struct ksocket_so_stats stats = {};
+
+	memcpy(stats.name, name, strlen(name));
+	if (so_get(self, KSOCKET_SO_STATS, &stats, sizeof(stats)))
+		memset(&stats, 0xff, sizeof(stats));
+	return stats;
+}
+
+/* An end is seen a bit later than it is made. */
+static struct ksocket_so_stats stats_with(FIXTURE_DATA(so) * self, __u32 connections,
+					  __u64 accepted)
+{
+	struct ksocket_so_stats stats;
+	int i;
+
+	for (i = 0; i < PATIENCE * 100; i++) {
+		stats = stats_of(self, "a");
+		if (stats.connections == connections && stats.accepted == accepted)
+			break;
+		usleep(10000);
+	}
+	return stats;
 }
 
 /* What is asked is what runs, and what is told, every byte of it. */
@@ -217,8 +271,108 @@ TEST_F(so, every_member)
 	EXPECT_EQ(0, del(self, "fifteen.letters"));
 }
 
-#define BAD(errno, change) do { \
-	struct ksocket_so_service svc = service(KSOCKET_MODE_RELAY); \
+/* In the order of Documentation/drop-reasons.rst. */
+enum { CLOSE_DONE, CLOSE_RESET, CLOSE_LIMIT = 5, CLOSE_UPSTREAM_REFUSED = 7 };
+
+TEST_F(so, connections)
+{
+	struct ksocket_so_service svc = tcp_service(KSOCKET_MODE_ECHO), got;
+	static const struct linger reset = { .l_onoff = 1 };
+	struct ksocket_so_stats stats;
+	int fds[3], i;
+	char byte;
+
+	ASSERT_EQ(0, add(self, &svc));
+	memset(&got, 0xff, sizeof(got));
+	memcpy(got.name, svc.name, sizeof(got.name));
+	ASSERT_EQ(0, so_get(self, KSOCKET_SO_SERVICE, &got, sizeof(got)));
+	EXPECT_EQ(0, memcmp(&got, &svc, sizeof(svc)));
+
+	for (i = 0; i < 2; i++) {
+		fds[i] = dial(SOCK_STREAM, PORT);
+		ASSERT_LE(0, fds[i]);
+		EXPECT_TRUE(answers(fds[i]));
+	}
+	/* The third is reset at once. */
+	fds[2] = dial(SOCK_STREAM, PORT);
+	if (fds[2] >= 0) {
+		EXPECT_GE(0, recv(fds[2], &byte, 1, 0));
+		close(fds[2]);
+	}
+	stats = stats_with(self, 2, 3);
+	EXPECT_EQ(2, stats.connections);
+	EXPECT_EQ(3, stats.accepted);
+	EXPECT_EQ(1, stats.closes[CLOSE_LIMIT]);
+
+	close(fds[0]);
+	setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(fds[1]);
+	stats = stats_with(self, 0, 3);
+	EXPECT_EQ(0, stats.connections);
+	EXPECT_EQ(12, stats.n_closes);
+	EXPECT_EQ(1, stats.closes[CLOSE_DONE]);
+	EXPECT_EQ(1, stats.closes[CLOSE_RESET]);
+	EXPECT_EQ(1, stats.closes[CLOSE_LIMIT]);
+	EXPECT_EQ(10, stats.rx_bytes);
+	EXPECT_EQ(10, stats.tx_bytes);
+	EXPECT_EQ(0, stats.rx_packets);
+	EXPECT_EQ(0, stats.tx_packets);
+	EXPECT_EQ(0, stats.connected);
+	EXPECT_EQ(0, del(self, "a"));
+
+	/* The same port by UDP, and a relay that nobody waits behind. */
+	svc = tcp_service(KSOCKET_MODE_RELAY);
+	ASSERT_EQ(0, add(self, &svc));
+	memcpy(svc.name, "b", 2);
+	EXPECT_EQ(EADDRINUSE, add(self, &svc));
+	svc = service(KSOCKET_MODE_ECHO);
+	memcpy(svc.name, "u", 2);
+	EXPECT_EQ(0, add(self, &svc));
+	EXPECT_TRUE(echoes(PORT));
+	fds[0] = dial(SOCK_STREAM, PORT);
+	if (fds[0] >= 0) {
+		EXPECT_GE(0, recv(fds[0], &byte, 1, 0));
+		close(fds[0]);
+	}
+	stats = stats_with(self, 0, 1);
+	EXPECT_EQ(1, stats.closes[CLOSE_UPSTREAM_REFUSED]);
+	EXPECT_EQ(1, stats.unreachable);
+	EXPECT_EQ(0, stats.connected);
+	EXPECT_EQ(0, del(self, "u"));
+	EXPECT_EQ(0, del(self, "a"));
+}
+
+/* The ends of the ranges. */
+TEST_F(so, connections_ranges)
+{
+	struct ksocket_so_service svc = tcp_service(KSOCKET_MODE_DISCARD), got = {};
+
+	memcpy(got.name, svc.name, sizeof(got.name));
+	svc.max_connections = KSOCKET_CONNECTIONS_MAX;
+	svc.backlog = 65535;
+	svc.idle_timeout = KSOCKET_IDLE_TIMEOUT_MAX;
+	svc.keepalive = KSOCKET_KEEPALIVE_MAX;
+	ASSERT_EQ(0, add(self, &svc));
+	ASSERT_EQ(0, so_get(self, KSOCKET_SO_SERVICE, &got, sizeof(got)));
+	EXPECT_EQ(0, memcmp(&got, &svc, sizeof(svc)));
+	EXPECT_EQ(0, del(self, "a"));
+
+	svc.max_connections = 1;
+	svc.backlog = 1;
+	svc.idle_timeout = 0;
+	svc.keepalive = 0;
+	ASSERT_EQ(0, add(self, &svc));
+	ASSERT_EQ(0, so_get(self, KSOCKET_SO_SERVICE, &got, sizeof(got)));
+	EXPECT_EQ(0, memcmp(&got, &svc, sizeof(svc)));
+	EXPECT_EQ(0, del(self, "a"));
+}
+
+#define BAD(errno, change) BAD_OF(service(KSOCKET_MODE_RELAY), errno, change)
+#define BAD_TCP(errno, change) \
+	BAD_OF(tcp_service(KSOCKET_MODE_RELAY), errno, change)
+
+#define BAD_OF(what, errno, change) do { \
+	struct ksocket_so_service svc = (what); \
 	change; \
 	EXPECT_EQ(errno, add(self, &svc)) { \
 		TH_LOG("%s", #change); \
@@ -248,7 +402,23 @@ TEST_F(so, refusals)
 	BAD(ERANGE, svc.sndbuf = 1);
 	BAD(ERANGE, svc.sndbuf = ~0u);
 	BAD(ERANGE, svc.text_len = 1025);
+	BAD(ERANGE, svc.proto = 2);
+	BAD(ERANGE, svc.proto = 0xff);
+	/* What is for connections only. */
+	BAD(EINVAL, svc.max_connections = 1);
+	BAD(EINVAL, svc.backlog = 1);
+	BAD(EINVAL, svc.idle_timeout = 1);
 	BAD(EINVAL, svc.keepalive = 1);
+	BAD_TCP(ERANGE, svc.max_connections = 0);
+	BAD_TCP(ERANGE, svc.max_connections = KSOCKET_CONNECTIONS_MAX + 1);
+	BAD_TCP(ERANGE, svc.backlog = 0);
+	BAD_TCP(ERANGE, svc.backlog = 65536);
+	BAD_TCP(ERANGE, svc.idle_timeout = KSOCKET_IDLE_TIMEOUT_MAX + 1);
+	BAD_TCP(ERANGE, svc.idle_timeout = ~0u);
+	BAD_TCP(ERANGE, svc.keepalive = KSOCKET_KEEPALIVE_MAX + 1);
+	BAD_TCP(EINVAL, svc.mode = KSOCKET_MODE_TEXT);
+	BAD_TCP(ELOOP, svc.reply = svc.listen);
+	BAD_TCP(EINVAL, svc.mode = KSOCKET_MODE_DISCARD);
 	BAD(EAFNOSUPPORT, svc.listen.family = 0);
 	BAD(EAFNOSUPPORT, svc.listen.family = AF_UNIX);
 	BAD(EINVAL, svc.listen.port = 0);
@@ -386,7 +556,8 @@ TEST_F_TIMEOUT(so, random, 3000)
 	int i, done = 0, option;
 
 	for (i = 0; i < rounds; i++) {
-		struct ksocket_so_service svc = service(next() % 4);
+		struct ksocket_so_service svc = next() % 4 ? service(next() % 4) :
+							     tcp_service(next() % 3);
 		union {
 			struct ksocket_so_service svc;
 			struct ksocket_so_stats stats;
