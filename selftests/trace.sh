@@ -110,6 +110,43 @@ trace_drop() {
 	unload
 }
 
+# Of connections: the client, the bytes from and to it, how it has ended and the
+# errno, or 0.
+trace_connections() {
+	local load_tool="$KSOCKET_TESTS/tcp_load"
+	load proto=tcp mode=echo listen_port=7000 max_connections=1
+	trace_on
+	assert_eq "the echo" "$(ask TCP4:127.0.0.1:7000,sourceport=7100 hello)" hello
+	wait_for 20 events_are ' ksocket_conn_close: ' 1
+	line ' ksocket_conn_open: service=param peer=127.0.0.1:7100$'
+	line ' ksocket_conn_close: service=param peer=127.0.0.1:7100 rx=5 tx=5 reason=done err=0$'
+	line "-$(pgrep '^ksocket/7000.0$') +\\[.* ksocket_conn_open: "
+	# One that is held, one that is too many, one that is reset at the end.
+	spawn - "$load_tool" hold 127.0.0.1 7000 -e -r >"$TMP/held"
+	wait_for 20 grep -x 'holding 1' "$TMP/held"
+	refute "$load_tool" echo 127.0.0.1 7000 -n 10
+	wait_for 20 events_are ' ksocket_conn_close: .* rx=0 tx=0 reason=limit err=0$' 1
+	kill $!
+	wait_for 20 events_are ' ksocket_conn_close: .* rx=1 tx=1 reason=reset err=-104$' 1
+	assert_eq "opens" "$(events ' ksocket_conn_open: ')" "$(counter accepted)"
+	assert_eq "closes" "$(events ' ksocket_conn_close: ')" 3
+	# Nothing of datagrams.
+	assert_eq "others" "$(events ' ksocket_(rx|tx|drop): ')" 0
+	unload
+}
+
+trace_connections_refused() {
+	load proto=tcp mode=relay listen_addr=:: listen_port=7000 reply_port=7001
+	trace_on
+	refute "$KSOCKET_TESTS/tcp_load" echo ::1 7000 -n 10
+	refute "$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 7000 -n 10
+	wait_for 20 events_are ' ksocket_conn_close: ' 2
+	line ' ksocket_conn_open: service=param peer=\[::1\]:[0-9]+$'
+	line ' ksocket_conn_close: service=param peer=\[::1\]:[0-9]+ rx=0 tx=0 reason=upstream_refused err=-111$'
+	line ' ksocket_conn_close: service=param peer=127.0.0.1:[0-9]+ rx=0 tx=0 reason=upstream_refused err=-111$'
+	unload
+}
+
 # As many events as datagrams, of every kind.
 trace_numbers() {
 	load mode=echo listen_port=7000 buffer_size=500
@@ -199,6 +236,8 @@ ksocket_run_tests \
 	trace_dual_stack:"addresses of both families on one socket" \
 	trace_relay:"tx of a relay names the receiver" \
 	trace_drop:"drop says why" \
+	trace_connections:"conn_open and conn_close of an echo" \
+	trace_connections_refused:"conn_close says why, of both families" \
 	trace_numbers:"as many events as the counters say" \
 	trace_service_stop:"service_stop" \
 	trace_service_start:"service_start" \
