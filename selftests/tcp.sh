@@ -871,7 +871,7 @@ chain() {
 	refute "$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 $((PORT + 9)) -n 100
 	wait_for 20 eval '[ "$(of_all connections)" = 0 ]'
 	assert_eq close_loop "$(of_all close_loop)" 1
-	tcp_unload
+	rmmod ksocket
 }
 
 # Each connection would make another one, until nobody may have any more.
