@@ -56,12 +56,14 @@ only_below() {
 	done
 }
 
-# walk THREADS PARAMETER...
+# walk [-t] THREADS PARAMETER...
 walk() {
+	local tcp=()
+	[ "$1" != -t ] || { tcp=(-t); shift; }
 	_can_fault
 	_reset
 	[ -n "${KSOCKET_SOAK:-}" ] || only_below do_one_initcall
-	"$KSOCKET_TESTS/fault_walk" $PORT "$1" "$KSOCKET_KO" \
+	"$KSOCKET_TESTS/fault_walk" ${tcp[@]+"${tcp[@]}"} $PORT "$1" "$KSOCKET_KO" \
 		${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "listen_port=$PORT" "${@:2}" && rc=0 || rc=$?
 	_reset
 	return "$rc"
@@ -81,7 +83,7 @@ walk_text_two_threads() {
 }
 
 walk_tcp() {
-	walk 2 proto=tcp mode=relay threads=2 listen_addr=:: reply_port=9
+	walk -t 2 proto=tcp mode=relay threads=2 listen_addr=:: reply_port=9
 }
 
 # The memory of a thread is allocated by kthreadd.

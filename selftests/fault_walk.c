@@ -3,11 +3,12 @@
  * fault_walk - load ksocket again and again, each time with another one of its
  * allocations failing, until a load meets no failure any more.
  *
- *   fault_walk [-k] [-f FIRST] [-s STEP] [-l LAST] PORT THREADS MODULE [PARAM]...
+ *   fault_walk [-kt] [-f FIRST] [-s STEP] [-l LAST] PORT THREADS MODULE [PARAM]...
  *
  * The kernel's fault injection counts the allocations of one task and fails
  * the one whose number is in /proc/self/fail-nth. -k: not ours but those of
- * kthreadd, which makes the threads for everybody.
+ * kthreadd, which makes the threads for everybody. -t: it is about TCP, where
+ * the kernel says that a port is in use when it has no memory for it.
  *
  * After a failed load nothing of the module may be there; after one that got
  * by without the memory, everything. Exit status: 0, or 1 with a line that
@@ -28,6 +29,7 @@
 static int port, threads;
 static int fail_nth;		/* file */
 static int nth;			/* the allocation that fails */
+static bool tcp;
 static unsigned int seen[256];	/* failed loads by errno */
 
 static void die(const char *fmt, ...)
@@ -197,7 +199,7 @@ static bool step(int module, const char *params, unsigned int *survived)
 		*survived += hit;
 	} else if (!hit) {
 		die("%s, but no fault had happened", strerror(err));
-	} else if (!is_clean(err)) {
+	} else if (!is_clean(err) && !(tcp && err == EADDRINUSE)) {
 		die("%s is not what lack of memory is called", strerror(err));
 	} else {
 		seen[err]++;
@@ -220,7 +222,7 @@ static char *join(char **words)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: fault_walk [-k] [-f FIRST] [-s STEP] [-l LAST] PORT THREADS MODULE [PARAM]...\n");
+	fprintf(stderr, "usage: fault_walk [-kt] [-f FIRST] [-s STEP] [-l LAST] PORT THREADS MODULE [PARAM]...\n");
 	exit(2);
 }
 
@@ -232,10 +234,13 @@ int main(int argc, char **argv)
 	char *params;
 
 	nth = 1;
-	while ((c = getopt(argc, argv, "kf:s:l:")) != -1) {
+	while ((c = getopt(argc, argv, "ktf:s:l:")) != -1) {
 		switch (c) {
 		case 'k':
 			whose = "/proc/2/fail-nth";
+			break;
+		case 't':
+			tcp = true;
 			break;
 		case 'f':
 			nth = atoi(optarg);

@@ -18,6 +18,7 @@
 #include <linux/kthread.h>
 #include <linux/rculist_nulls.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 #include <net/inet_connection_sock.h>
 #include <net/inet_hashtables.h>
 #include <net/inet_sock.h>
@@ -42,7 +43,7 @@
 /* Half-open connections expire within a tick or two; in milliseconds. */
 #define KSOCKET_TCP_FORGET	10000
 
-/* Out of memory, new connections wait so long. */
+/* Out of memory, connections wait so long, new ones too. */
 #define KSOCKET_TCP_AGAIN	(HZ / 10)
 
 /* Services in a row that a connection may come through. */
@@ -50,20 +51,18 @@
 
 /**
  * struct ksocket_tcp - the connections of a worker
- * @lock: guards @all, which others look at
- * @all: connections in the order of coming
- * @next_id: of the next one
+ * @all: connections by their numbers; others look at them under RCU
+ * @next_id: where to look for a number for the next one
  * @by_state: the same, only the thread's: by state, the longest idle first
  * @ready: those that something has happened to
  * @knocked: somebody waits to be taken
- * @again: not before that, or 0; in jiffies
+ * @again: what there was no memory for is tried again then, or 0; in jiffies
  * @detached: the thread must not be woken any more
  * @data_ready: what the stack would call for the listen socket without us
  * @state_change: likewise
  */
 struct ksocket_tcp {
-	spinlock_t lock;	/* see above */
-	struct list_head all;
+	struct xarray all;
 	u32 next_id;
 	struct list_head by_state[KSOCKET_CONN_STATE_CLOSING + 1];
 	struct llist_head ready;
@@ -230,9 +229,7 @@ static void ksocket_tcp_conn_end(struct ksocket_tcp_conn *conn,
 	ksocket_tcp_end_close(&conn->client);
 	ksocket_tcp_end_close(&conn->upstream);
 	list_del(&conn->node);
-	spin_lock(&worker->tcp->lock);
-	list_del(&conn->all);
-	spin_unlock(&worker->tcp->lock);
+	xa_erase(&worker->tcp->all, conn->id);
 
 	ksocket_tcp_describe(conn, &info);
 	ksocket_conn_uncharge(worker->svc);
@@ -386,12 +383,12 @@ ksocket_tcp_conn_new(struct ksocket_worker *worker, struct socket *sock,
 	conn->since = get_jiffies_64();
 	conn->active = conn->since;
 	conn->state = KSOCKET_CONN_STATE_OPEN;
+	if (xa_alloc_cyclic(&tcp->all, &conn->id, conn, xa_limit_32b,
+			    &tcp->next_id, GFP_KERNEL) < 0) {
+		kfree(conn);
+		return NULL;
+	}
 	list_add_tail(&conn->node, &tcp->by_state[conn->state]);
-	spin_lock(&tcp->lock);
-	conn->id = tcp->next_id++;
-	list_add_tail(&conn->all, &tcp->all);
-	spin_unlock(&tcp->lock);
-
 	ksocket_tcp_set_options(&worker->svc->cfg, sock->sk);
 	ksocket_tcp_hook(&conn->client, sock, conn);
 	return conn;
@@ -456,6 +453,11 @@ static void ksocket_tcp_conn_start(struct ksocket_worker *worker,
 	ksocket_tcp_queue(conn);
 }
 
+static void ksocket_tcp_starve(struct ksocket_worker *worker)
+{
+	worker->tcp->again = get_jiffies_64() + KSOCKET_TCP_AGAIN;
+}
+
 /* "ss -K" has closed the listen socket, which keeps its port, not its device. */
 static void ksocket_tcp_mend(struct ksocket_worker *worker)
 {
@@ -465,7 +467,7 @@ static void ksocket_tcp_mend(struct ksocket_worker *worker)
 	if (cfg->ifindex)
 		sock_bindtoindex(worker->listen->sk, cfg->ifindex, true);
 	if (kernel_listen(worker->listen, cfg->backlog))
-		worker->tcp->again = get_jiffies_64() + KSOCKET_TCP_AGAIN;
+		ksocket_tcp_starve(worker);
 }
 
 /* Take those who wait. Return: true when there may be more of them. */
@@ -485,8 +487,7 @@ static bool ksocket_tcp_accept(struct ksocket_worker *worker)
 			if (err == -EINVAL)
 				ksocket_tcp_mend(worker);
 			else
-				worker->tcp->again = get_jiffies_64() +
-						     KSOCKET_TCP_AGAIN;
+				ksocket_tcp_starve(worker);
 			return false;
 		}
 		ksocket_tcp_conn_start(worker, sock);
@@ -516,6 +517,23 @@ static void ksocket_tcp_conn_count(struct ksocket_tcp_conn *conn,
 }
 
 /*
+ * There is something to send and room for it, but it does not go: with nothing
+ * under way no acknowledgment would ever wake us.
+ */
+static bool ksocket_tcp_is_starved(const struct ksocket_tcp_end *from,
+				   const struct ksocket_tcp_end *to)
+{
+	return !from->eof && tcp_inq(from->sock->sk) &&
+	       sk_stream_is_writeable(to->sock->sk);
+}
+
+static void ksocket_tcp_conn_starve(struct ksocket_tcp_conn *conn)
+{
+	conn->starved = true;
+	ksocket_tcp_starve(conn->worker);
+}
+
+/*
  * One direction: bytes, and after the last one the end. Return: 1 when there may be
  * more to move, 0 when there is nothing or no room, or a negative errno.
  */
@@ -531,10 +549,14 @@ static int ksocket_tcp_conn_pass(struct ksocket_tcp_conn *conn,
 		return 0;
 
 	moved = ksocket_tcp_move(from, taker, KSOCKET_TCP_BUDGET);
+	if (moved == -ENOMEM || moved == -ENOBUFS)
+		moved = -EAGAIN;
 	if (moved > 0)
 		ksocket_tcp_conn_count(conn, from, taker, moved);
 	else if (moved < 0 && moved != -EAGAIN)
 		return moved;
+	else if (taker && ksocket_tcp_is_starved(from, taker))
+		ksocket_tcp_conn_starve(conn);
 
 	if (from->eof) {
 		kernel_sock_shutdown(to->sock, SHUT_WR);
@@ -714,6 +736,22 @@ static void ksocket_tcp_conn_expire(struct ksocket_tcp_conn *conn)
 	ksocket_tcp_conn_end(conn, reasons[conn->state], -ETIMEDOUT);
 }
 
+/* Perhaps there is memory now. */
+static void ksocket_tcp_again(struct ksocket_worker *worker)
+{
+	struct ksocket_tcp *tcp = worker->tcp;
+	struct ksocket_tcp_conn *conn;
+	unsigned long id;
+
+	tcp->again = 0;
+	WRITE_ONCE(tcp->knocked, true);
+	xa_for_each(&tcp->all, id, conn) {
+		if (conn->starved)
+			ksocket_tcp_queue(conn);
+		conn->starved = false;
+	}
+}
+
 static void ksocket_tcp_expire(struct ksocket_worker *worker)
 {
 	struct ksocket_tcp *tcp = worker->tcp;
@@ -728,10 +766,8 @@ static void ksocket_tcp_expire(struct ksocket_worker *worker)
 								 node));
 	}
 
-	if (tcp->again && time_after_eq64(get_jiffies_64(), tcp->again)) {
-		tcp->again = 0;
-		WRITE_ONCE(tcp->knocked, true);
-	}
+	if (tcp->again && time_after_eq64(get_jiffies_64(), tcp->again))
+		ksocket_tcp_again(worker);
 }
 
 static long ksocket_tcp_sleep(const struct ksocket_worker *worker)
@@ -805,12 +841,12 @@ static int ksocket_tcp_listen(struct ksocket_worker *worker, struct socket *sock
 	if (!first)
 		sock_set_reuseport(sock->sk);
 	err = ksocket_bind(sock, &addr.sa, ksocket_sock_addr_len(&addr));
-	if (err)
-		return err;
-
-	if (first && cfg->threads > 1)
+	if (!err && first && cfg->threads > 1)
 		sock_set_reuseport(sock->sk);
-	return kernel_listen(sock, cfg->backlog);
+	if (!err)
+		err = kernel_listen(sock, cfg->backlog);
+	/* The port is ours by then: joining fails for want of memory only. */
+	return err == -EADDRINUSE && !first ? -ENOMEM : err;
 }
 
 static int ksocket_tcp_open_listen(struct ksocket_worker *worker,
@@ -862,8 +898,7 @@ static int ksocket_tcp_open(struct ksocket_worker *worker,
 					    "no memory for connections",
 					    "no memory for connections");
 
-	spin_lock_init(&tcp->lock);
-	INIT_LIST_HEAD(&tcp->all);
+	xa_init_flags(&tcp->all, XA_FLAGS_ALLOC);
 	for (i = 0; i < ARRAY_SIZE(tcp->by_state); i++)
 		INIT_LIST_HEAD(&tcp->by_state[i]);
 	init_llist_head(&tcp->ready);
@@ -929,20 +964,22 @@ static void ksocket_tcp_close(struct ksocket_worker *worker)
 {
 	struct sock *listen = worker->listen->sk;
 	struct ksocket_tcp *tcp = worker->tcp;
-	struct ksocket_tcp_conn *conn, *next;
+	struct ksocket_tcp_conn *conn, *dead, *next;
+	unsigned long id;
 
 	sock_hold(listen);
 	sock_release(worker->listen);
 	worker->listen = NULL;
 
-	list_for_each_entry_safe(conn, next, &tcp->all, all)
+	xa_for_each(&tcp->all, id, conn)
 		ksocket_tcp_conn_end(conn, KSOCKET_CLOSE_STOPPED, 0);
 	/* Callbacks may still look at connections, and put them on the list. */
 	ksocket_tcp_forget_requests(listen);
 	sock_put(listen);
-	llist_for_each_entry_safe(conn, next, llist_del_all(&tcp->ready), ready)
-		kfree(conn);
+	llist_for_each_entry_safe(dead, next, llist_del_all(&tcp->ready), ready)
+		kfree(dead);
 
+	xa_destroy(&tcp->all);
 	worker->tcp = NULL;
 	kfree(tcp);
 }
@@ -994,21 +1031,16 @@ static u32 ksocket_tcp_rx_overflow(const struct ksocket_worker *worker)
 static bool ksocket_tcp_next_conn(struct ksocket_worker *worker, u32 id,
 				  struct ksocket_conn_info *info)
 {
-	struct ksocket_tcp *tcp = worker->tcp;
 	const struct ksocket_tcp_conn *conn;
-	bool found = false;
+	unsigned long index = id;
 
-	spin_lock(&tcp->lock);
-	list_for_each_entry(conn, &tcp->all, all) {
-		if (conn->id < id)
-			continue;
+	rcu_read_lock();
+	conn = xa_find(&worker->tcp->all, &index, U32_MAX, XA_PRESENT);
+	if (conn)
 		ksocket_tcp_describe(conn, info);
-		found = true;
-		break;
-	}
-	spin_unlock(&tcp->lock);
+	rcu_read_unlock();
 
-	return found;
+	return conn;
 }
 
 const struct ksocket_transport ksocket_tcp = {

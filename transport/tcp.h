@@ -45,9 +45,9 @@ struct ksocket_tcp_end {
  * @ready: in the worker's list of those that are ready
  * @flags: see above
  * @node: in the worker's list of its state, the longest idle first
- * @all: in the list of all, under the worker's lock
- * @id: its number in @all
+ * @id: its number among all of the worker
  * @state: what it is at
+ * @starved: it could not go on for want of memory, and has to be tried again
  * @dead: it has ended, and is freed once it is off @ready
  * @since: when it was taken, in jiffies
  * @active: when something was last moved, or acknowledged
@@ -65,9 +65,9 @@ struct ksocket_tcp_conn {
 	struct llist_node ready;
 	unsigned long flags;
 	struct list_head node;
-	struct list_head all;
 	u32 id;
 	enum ksocket_conn_state state;
+	bool starved;
 	bool dead;
 	u64 since;
 	u64 active;
