@@ -500,8 +500,13 @@ static bool ksocket_tcp_accept(struct ksocket_worker *worker)
 
 static void ksocket_tcp_conn_fail(struct ksocket_tcp_conn *conn, int err)
 {
-	ksocket_tcp_conn_end(conn, err == -ETIMEDOUT ? KSOCKET_CLOSE_TIMEOUT :
-						       KSOCKET_CLOSE_RESET, err);
+	enum ksocket_close reason = KSOCKET_CLOSE_RESET;
+
+	if (err == -ETIMEDOUT)
+		reason = KSOCKET_CLOSE_TIMEOUT;
+	else if (err == -ENOMEM)
+		reason = KSOCKET_CLOSE_NOMEM;
+	ksocket_tcp_conn_end(conn, reason, err);
 }
 
 static void ksocket_tcp_conn_count(struct ksocket_tcp_conn *conn,
@@ -533,6 +538,22 @@ static void ksocket_tcp_conn_starve(struct ksocket_tcp_conn *conn)
 	ksocket_tcp_starve(conn->worker);
 }
 
+/* Return: 0, or -ENOMEM when the stack has forgotten about the end for that. */
+static int ksocket_tcp_shut(struct ksocket_tcp_end *to)
+{
+	struct sock *sk = to->sock->sk;
+	u32 seq = READ_ONCE(tcp_sk(sk)->write_seq);
+
+	kernel_sock_shutdown(to->sock, SHUT_WR);
+	to->shut = true;
+
+	/* The end has a number of its own, and is not asked for again. */
+	if ((1 << inet_sk_state_load(sk)) & (TCPF_FIN_WAIT1 | TCPF_LAST_ACK) &&
+	    READ_ONCE(tcp_sk(sk)->write_seq) == seq)
+		return -ENOMEM;
+	return 0;
+}
+
 /*
  * One direction: bytes, and after the last one the end. Return: 1 when there may be
  * more to move, 0 when there is nothing or no room, or a negative errno.
@@ -558,12 +579,7 @@ static int ksocket_tcp_conn_pass(struct ksocket_tcp_conn *conn,
 	else if (taker && ksocket_tcp_is_starved(from, taker))
 		ksocket_tcp_conn_starve(conn);
 
-	if (from->eof) {
-		kernel_sock_shutdown(to->sock, SHUT_WR);
-		to->shut = true;
-		return 0;
-	}
-	return moved > 0;
+	return from->eof ? ksocket_tcp_shut(to) : moved > 0;
 }
 
 static bool ksocket_tcp_end_is_closed(const struct ksocket_tcp_end *end)
