@@ -188,18 +188,6 @@ ksocket_guard_sender(const struct ksocket_service *svc,
 	return KSOCKET_DROP_NONE;
 }
 
-static inline bool ksocket_guard_same(const union ksocket_addr *a,
-				      const union ksocket_addr *b)
-{
-	/* Family, port, and the address if it is an IPv4 one. */
-	if (memcmp(a, b, offsetofend(struct sockaddr_in, sin_addr)))
-		return false;
-
-	return a->sa.sa_family == AF_INET ||
-	       (ipv6_addr_equal(&a->in6.sin6_addr, &b->in6.sin6_addr) &&
-		a->in6.sin6_scope_id == b->in6.sin6_scope_id);
-}
-
 static struct ksocket_flow *ksocket_guard_flow(struct ksocket_worker *worker,
 					       const union ksocket_addr *from)
 {
@@ -243,8 +231,8 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 	flow = ksocket_guard_flow(worker, &dgram->from);
 	dgram->flow = flow;
 	if (likely(flow->genid == genid && flow->ifindex == dgram->ifindex &&
-		   ksocket_guard_same(&flow->from, &dgram->from) &&
-		   ksocket_guard_same(&flow->to, &dgram->to)))
+		   ksocket_addr_same(&flow->from, &dgram->from) &&
+		   ksocket_addr_same(&flow->to, &dgram->to)))
 		return ksocket_guard_is_loop(svc, dgram) ?
 		       KSOCKET_DROP_LOOP : KSOCKET_DROP_NONE;
 

@@ -213,6 +213,25 @@ static inline u16 ksocket_addr_port(const union ksocket_addr *addr)
 	return ntohs(addr->in.sin_port);
 }
 
+/**
+ * ksocket_addr_same() - are they the same address and port?
+ * @a: the one, IPv4 or IPv6
+ * @b: the other
+ *
+ * Return: true if so.
+ */
+static inline bool ksocket_addr_same(const union ksocket_addr *a,
+				     const union ksocket_addr *b)
+{
+	/* Family, port, and the address if it is an IPv4 one. */
+	if (memcmp(a, b, offsetofend(struct sockaddr_in, sin_addr)))
+		return false;
+
+	return a->sa.sa_family == AF_INET ||
+	       (ipv6_addr_equal(&a->in6.sin6_addr, &b->in6.sin6_addr) &&
+		a->in6.sin6_scope_id == b->in6.sin6_scope_id);
+}
+
 /* "[" address "%" scope "]:" port */
 #define KSOCKET_ADDR_TEXT_LEN	64
 
