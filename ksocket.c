@@ -670,7 +670,7 @@ ksocket_service_alloc(struct net *net, const struct ksocket_config *cfg)
 	svc->kn = ksocket_net(net);
 	svc->cfg = *cfg;
 	/* An answer that is not the request takes the buffer in any case. */
-	if (cfg->mode->compose)
+	if (cfg->mode->text)
 		svc->cfg.datapath = KSOCKET_DATAPATH_COPY;
 	/* No softirq can send by TCP. */
 	else if (cfg->proto == KSOCKET_PROTO_TCP &&

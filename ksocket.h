@@ -615,11 +615,13 @@ enum ksocket_verdict {
  * @compose: makes the answer, which is not the request, in the buffer; NULL
  *	where the request itself is the answer. What goes to the sender is never
  *	longer than what came. Must not sleep.
+ * @text: its text when no other is given; NULL where it has none
  */
 struct ksocket_mode {
 	const char *name;
 	enum ksocket_mode_id id;
 	enum ksocket_verdict verdict;
+	const char *text;
 	void (*compose)(const struct ksocket_config *cfg,
 			struct ksocket_datagram *dgram);
 };
@@ -876,6 +878,7 @@ void ksocket_guard_detach(struct ksocket_service *svc);
 
 /* control/config.c */
 void ksocket_config_init(struct ksocket_config *cfg);
+void ksocket_config_default_text(struct ksocket_config *cfg);
 void ksocket_config_set_device(struct ksocket_config *cfg,
 			       struct net_device *dev);
 int ksocket_config_find_device(struct net *net, struct ksocket_config *cfg,

@@ -28,7 +28,18 @@ void ksocket_config_init(struct ksocket_config *cfg)
 	cfg->backlog = 128;
 	cfg->idle_timeout = 3600;
 	cfg->keepalive = 60;
-	cfg->text_len = strscpy(cfg->text, "testing...", sizeof(cfg->text));
+}
+
+/**
+ * ksocket_config_default_text() - the text of the mode, as long as no other is
+ * given
+ * @cfg: the configuration; it has its mode
+ */
+void ksocket_config_default_text(struct ksocket_config *cfg)
+{
+	if (cfg->mode->text)
+		cfg->text_len = strscpy(cfg->text, cfg->mode->text,
+					sizeof(cfg->text));
 }
 
 static struct net_device *ksocket_config_get_device(struct net *net,
@@ -180,7 +191,7 @@ int ksocket_config_check(const struct ksocket_config *cfg,
 					    "threads=%u: out of range, allowed 1 to %u",
 					    cfg->threads, num_online_cpus());
 
-	if (cfg->proto == KSOCKET_PROTO_TCP && cfg->mode->compose)
+	if (cfg->proto == KSOCKET_PROTO_TCP && cfg->mode->text)
 		return ksocket_report_field(rep, -EINVAL, KSOCKET_FIELD_MODE,
 					    "this mode is for datagrams only, need proto udp",
 					    "mode=%s: for datagrams only, proto=tcp allows relay, echo or discard",
@@ -240,7 +251,7 @@ bool ksocket_config_same(const struct ksocket_config *a,
 		return false;
 
 	/* A mode with an answer of its own has one datapath only. */
-	if (a->mode->compose)
+	if (a->mode->text)
 		return a->text_len == b->text_len &&
 		       !memcmp(a->text, b->text, a->text_len);
 

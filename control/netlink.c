@@ -190,6 +190,7 @@ static void ksocket_nl_read_numbers(struct nlattr *attrs[],
 
 	cfg->mode = ksocket_mode_get(ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_MODE],
 						    cfg->mode->id));
+	ksocket_config_default_text(cfg);
 	cfg->threads = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_THREADS],
 				      cfg->threads);
 	cfg->buffer_size = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_BUFFER_SIZE],
@@ -576,7 +577,7 @@ static int ksocket_nl_put_config(struct sk_buff *skb,
 	    (nla_put_u32(skb, KSOCKET_A_SERVICE_IFINDEX, cfg->ifindex) ||
 	     nla_put_string(skb, KSOCKET_A_SERVICE_DEVICE, cfg->device)))
 		return -EMSGSIZE;
-	if (cfg->mode->compose &&
+	if (cfg->mode->text &&
 	    nla_put(skb, KSOCKET_A_SERVICE_TEXT, cfg->text_len, cfg->text))
 		return -EMSGSIZE;
 

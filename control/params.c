@@ -35,7 +35,10 @@ KSOCKET_PARAM(mode, "relay",
 	      "relay: pass on to the receiver; echo: send back; discard: take and forget; text: send the text to the receiver (default relay)");
 KSOCKET_PARAM(proto, "udp",
 	      "udp: datagrams; tcp: connections, in the modes relay, echo and discard (default udp)");
-KSOCKET_PARAM(text, "testing...",
+
+/* What the parameter says as long as nobody has given one. */
+static char ksocket_param_text[sizeof("testing...")] = "testing...";
+KSOCKET_PARAM(text, ksocket_param_text,
 	      "what mode text sends, 0 to 1024 bytes (default testing...)");
 KSOCKET_PARAM(buffer_size, "65535",
 	      "longest datagram taken in bytes, 1 to 65535; longer ones are dropped (default 65535, every UDP datagram)");
@@ -328,7 +331,10 @@ int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
 				      mode);
 
 	/* The kernel has cut off what does not fit. */
-	cfg->text_len = strscpy(cfg->text, text, sizeof(cfg->text));
+	if (text == ksocket_param_text)
+		ksocket_config_default_text(cfg);
+	else
+		cfg->text_len = strscpy(cfg->text, text, sizeof(cfg->text));
 
 	err = ksocket_params_read_datapath(cfg, rep);
 	if (err)

@@ -228,7 +228,7 @@ static void ksocket_so_write_service(const struct ksocket_service *svc,
 		to->idle_timeout = cfg->idle_timeout;
 		to->keepalive = cfg->keepalive;
 	}
-	if (cfg->mode->compose) {
+	if (cfg->mode->text) {
 		to->text_len = cfg->text_len;
 		memcpy(to->text, cfg->text, cfg->text_len);
 	}

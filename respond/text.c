@@ -19,5 +19,6 @@ const struct ksocket_mode ksocket_text = {
 	.name = "text",
 	.id = KSOCKET_MODE_TEXT,
 	.verdict = KSOCKET_TO_RECEIVER,
+	.text = "testing...",
 	.compose = ksocket_text_compose,
 };
