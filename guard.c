@@ -29,8 +29,16 @@ static unsigned int ksocket_guard_type4(struct net *net, __be32 addr,
 	return inet_addr_type_table(net, addr, table ? : RT_TABLE_LOCAL);
 }
 
-static bool ksocket_guard_is_local(struct net *net,
-				   const union ksocket_addr *addr, int ifindex)
+/**
+ * ksocket_guard_is_local() - is it an address of this host?
+ * @net: the namespace
+ * @addr: the address
+ * @ifindex: a device of the VRF that asks, or 0
+ *
+ * Return: true if so.
+ */
+bool ksocket_guard_is_local(struct net *net, const union ksocket_addr *addr,
+			    int ifindex)
 {
 	if (addr->sa.sa_family == AF_INET)
 		return ksocket_guard_type4(net, addr->in.sin_addr.s_addr,
@@ -270,6 +278,15 @@ static void ksocket_guard_add(struct ksocket_net *kn,
 	hlist_add_head_rcu(&end->node, ksocket_guard_bucket(kn, &end->addr));
 }
 
+/*
+ * No datagram comes from the port of a stream, and what nobody can make send
+ * goes in no circle.
+ */
+static bool ksocket_guard_wants(const struct ksocket_service *svc)
+{
+	return !svc->transport->streams && ksocket_has_listener(&svc->cfg);
+}
+
 /**
  * ksocket_guard_attach() - make a service's addresses known as ours
  * @svc: the service, its sockets open, its threads not yet running
@@ -282,8 +299,7 @@ void ksocket_guard_attach(struct ksocket_service *svc)
 
 	lockdep_assert_held(&svc->kn->lock);
 
-	/* No datagram comes from the port of a stream. */
-	if (svc->transport->streams)
+	if (!ksocket_guard_wants(svc))
 		return;
 
 	svc->listen_end.addr = svc->cfg.listen;
@@ -308,7 +324,7 @@ void ksocket_guard_detach(struct ksocket_service *svc)
 
 	lockdep_assert_held(&svc->kn->lock);
 
-	if (svc->transport->streams)
+	if (!ksocket_guard_wants(svc))
 		return;
 
 	for (i = 0; i < svc->cfg.threads; i++)
@@ -354,7 +370,7 @@ static int ksocket_guard_unicast(struct net *net, enum ksocket_field field,
 int ksocket_guard_config(struct net *net, const struct ksocket_config *cfg,
 			 struct ksocket_report *rep)
 {
-	int err;
+	int err = 0;
 
 	/* Nothing of IPv6 may be asked where ipv6.disable=1 left it out. */
 	if (!ipv6_mod_enabled() &&
@@ -366,14 +382,14 @@ int ksocket_guard_config(struct net *net, const struct ksocket_config *cfg,
 					    "IPv6 is not available here",
 					    "an IPv6 address was given, but IPv6 is not available here");
 
-	err = ksocket_guard_unicast(net, KSOCKET_FIELD_LISTEN, &cfg->listen,
-				    cfg->ifindex, rep);
+	if (ksocket_has_listener(cfg))
+		err = ksocket_guard_unicast(net, KSOCKET_FIELD_LISTEN,
+					    &cfg->listen, cfg->ifindex, rep);
+	if (!err && ksocket_has_receiver(cfg))
+		err = ksocket_guard_unicast(net, KSOCKET_FIELD_REPLY,
+					    &cfg->reply, cfg->reply_ifindex,
+					    rep);
 	if (err || !ksocket_has_receiver(cfg))
-		return err;
-
-	err = ksocket_guard_unicast(net, KSOCKET_FIELD_REPLY, &cfg->reply,
-				    cfg->reply_ifindex, rep);
-	if (err)
 		return err;
 
 	if (ksocket_guard_is_any(&cfg->reply))
@@ -382,8 +398,8 @@ int ksocket_guard_config(struct net *net, const struct ksocket_config *cfg,
 					    "reply_addr=%pISc: no host's address, need the receiver's",
 					    &cfg->reply);
 
-	if (ksocket_guard_matches(net, &cfg->listen, &cfg->reply,
-				  cfg->ifindex))
+	if (ksocket_has_listener(cfg) &&
+	    ksocket_guard_matches(net, &cfg->listen, &cfg->reply, cfg->ifindex))
 		return ksocket_report_field(rep, -ELOOP, KSOCKET_FIELD_REPLY,
 					    "the receiver is the service itself",
 					    "reply address %pISpc is the service's own listen address",

@@ -104,6 +104,7 @@ static const struct ksocket_mode *const ksocket_modes[] = {
 	[KSOCKET_MODE_ECHO] = &ksocket_echo,
 	[KSOCKET_MODE_DISCARD] = &ksocket_discard,
 	[KSOCKET_MODE_TEXT] = &ksocket_text,
+	[KSOCKET_MODE_BEACON] = &ksocket_beacon,
 };
 
 /**
@@ -219,9 +220,16 @@ void ksocket_worker_stale_error(struct ksocket_worker *worker)
 	ksocket_watch_retry(worker->svc);
 }
 
-/* The answer has been handed to the stack, or not. */
-static void ksocket_datagram_sent(const struct ksocket_worker *worker,
-				  const struct ksocket_datagram *dgram, int err)
+/**
+ * ksocket_datagram_sent() - an answer has been handed to the stack, or not
+ * @worker: the worker
+ * @dgram: the answer, or the burst
+ * @err: 0, or the negative errno of sending it
+ *
+ * Context: BH disabled.
+ */
+void ksocket_datagram_sent(const struct ksocket_worker *worker,
+			   const struct ksocket_datagram *dgram, int err)
 {
 	const struct ksocket_service *svc = worker->svc;
 
@@ -543,14 +551,15 @@ static int ksocket_worker_open(struct ksocket_worker *worker, unsigned int nr,
 			       struct ksocket_report *rep)
 {
 	const struct ksocket_service *svc = worker->svc;
+	const struct ksocket_config *cfg = &svc->cfg;
 	int err;
 
-	worker->buffer = kvmalloc(svc->cfg.buffer_size, GFP_KERNEL_ACCOUNT);
+	worker->buffer = kvmalloc(cfg->buffer_size, GFP_KERNEL_ACCOUNT);
 	if (!worker->buffer)
 		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
 					    "no memory for a buffer",
 					    "no memory for a buffer of %u bytes",
-					    svc->cfg.buffer_size);
+					    cfg->buffer_size);
 
 	err = svc->transport->open(worker, rep);
 	if (err)
@@ -558,7 +567,9 @@ static int ksocket_worker_open(struct ksocket_worker *worker, unsigned int nr,
 
 	worker->task = kthread_create(ksocket_worker_run, worker,
 				      "ksocket/%u.%u",
-				      ksocket_addr_port(&svc->cfg.listen), nr);
+				      ksocket_addr_port(ksocket_has_listener(cfg) ?
+							&cfg->listen :
+							&cfg->reply), nr);
 	if (IS_ERR(worker->task)) {
 		err = PTR_ERR(worker->task);
 		ksocket_report_field(rep, err, KSOCKET_FIELD_THREADS,
@@ -655,6 +666,19 @@ static int ksocket_worker_init(struct ksocket_worker *worker,
 	return 0;
 }
 
+/* As people write it. */
+static void ksocket_service_describe(struct ksocket_service *svc)
+{
+	const struct ksocket_config *cfg = &svc->cfg;
+
+	strscpy(svc->listen_text, "-", sizeof(svc->listen_text));
+	strscpy(svc->reply_text, "-", sizeof(svc->reply_text));
+	if (ksocket_has_listener(cfg))
+		ksocket_addr_format(svc->listen_text, &cfg->listen);
+	if (ksocket_has_receiver(cfg))
+		ksocket_addr_format(svc->reply_text, &cfg->reply);
+}
+
 static struct ksocket_service *
 ksocket_service_alloc(struct net *net, const struct ksocket_config *cfg)
 {
@@ -676,12 +700,13 @@ ksocket_service_alloc(struct net *net, const struct ksocket_config *cfg)
 	else if (cfg->proto == KSOCKET_PROTO_TCP &&
 		 cfg->datapath == KSOCKET_DATAPATH_SOFTIRQ)
 		svc->cfg.datapath = KSOCKET_DATAPATH_ZEROCOPY;
-	ksocket_addr_format(svc->listen_text, &cfg->listen);
-	if (ksocket_has_receiver(cfg))
-		ksocket_addr_format(svc->reply_text, &cfg->reply);
-	else
-		strscpy(svc->reply_text, "-", sizeof(svc->reply_text));
+	ksocket_service_describe(svc);
 	svc->transport = ksocket_transports[cfg->proto];
+	if (!ksocket_has_listener(cfg)) {
+		svc->transport = &ksocket_beacon_udp;
+		/* Nothing comes in by the device: what is sent goes out by it. */
+		svc->cfg.reply_ifindex = cfg->ifindex;
+	}
 	ksocket_watch_init(svc);
 	for (i = 0; i < cfg->threads; i++) {
 		if (ksocket_worker_init(&svc->workers[i], svc))
@@ -1112,7 +1137,7 @@ static int __init ksocket_start_from_params(struct net *net)
 	if (err)
 		goto out;
 
-	if (ksocket_addr_port(&cfg->listen))
+	if (!ksocket_has_listener(cfg) || ksocket_addr_port(&cfg->listen))
 		err = ksocket_service_start(net, cfg, KSOCKET_START_NEW,
 					    &rep);
 	else

@@ -23,6 +23,7 @@
 #include <linux/if.h>
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
@@ -139,6 +140,22 @@ enum ksocket_close {
 	KSOCKET_CLOSE_MAX,		/* number of reasons */
 };
 
+/*
+ * The one table of what is counted of beacons: enumerator, name, meaning. The
+ * counters and their keys in /proc/net/ksocket come from it.
+ */
+#define KSOCKET_BEACON_TABLE(X) \
+	X(MISSED, "beacons_missed", \
+	  "mode beacon: was due while an earlier one was late, and was not made")
+
+/* One enumerator for each row, as for the drop reasons. */
+enum ksocket_beacon_count {
+#define KSOCKET_BEACON_ENUM(sym, name, doc) KSOCKET_BEACON_##sym,
+	KSOCKET_BEACON_TABLE(KSOCKET_BEACON_ENUM)
+#undef KSOCKET_BEACON_ENUM
+	KSOCKET_BEACON_MAX,		/* number of counters */
+};
+
 /**
  * enum ksocket_field - what of a configuration is at fault
  * @KSOCKET_FIELD_NONE: nothing in particular
@@ -153,6 +170,8 @@ enum ksocket_close {
  * @KSOCKET_FIELD_MODE: the mode
  * @KSOCKET_FIELD_MAX_CONNECTIONS: the number of connections
  * @KSOCKET_FIELD_BACKLOG: the backlog
+ * @KSOCKET_FIELD_TEXT: the text
+ * @KSOCKET_FIELD_INTERVAL: the interval
  */
 enum ksocket_field {
 	KSOCKET_FIELD_NONE,
@@ -167,6 +186,8 @@ enum ksocket_field {
 	KSOCKET_FIELD_MODE,
 	KSOCKET_FIELD_MAX_CONNECTIONS,
 	KSOCKET_FIELD_BACKLOG,
+	KSOCKET_FIELD_TEXT,
+	KSOCKET_FIELD_INTERVAL,
 };
 
 /**
@@ -242,7 +263,8 @@ struct ksocket_mode;
  * @name: unique in its namespace; letters, digits and punctuation
  * @mode: what becomes of a request
  * @proto: what the requests come by
- * @listen: address and port the requests come to; the port is not 0
+ * @listen: address and port the requests come to; the port is not 0. All of it
+ *	is where @mode has none.
  * @reply: address and port of the receiver, where @mode has one
  * @device: name of the device the listen sockets are bound to, or empty
  * @ifindex: index of @device, or 0
@@ -262,8 +284,9 @@ struct ksocket_mode;
  * @idle_timeout: seconds that a connection may be idle, 0 for ever
  * @keepalive: seconds after which a silent peer is asked whether it is still
  *	there, 0 for never
+ * @interval: milliseconds from one beacon to the next
  * @text_len: bytes in @text
- * @text: what mode text answers
+ * @text: what mode text answers, or of what mode beacon makes beacons
  *
  * Once the service has started, only @rcvbuf, @sndbuf and @min_source_port
  * change, see ksocket_service_set(): any other change is stop and start.
@@ -288,13 +311,15 @@ struct ksocket_config {
 	unsigned int backlog;
 	unsigned int idle_timeout;
 	unsigned int keepalive;
+	unsigned int interval;
 	u16 text_len;
 	char text[KSOCKET_TEXT_MAX + 1];
 };
 
 /**
  * struct ksocket_stats - counters of one worker on one CPU
- * @rx_packets: datagrams taken from the listen sockets, dropped ones too
+ * @rx_packets: datagrams taken from the listen sockets, dropped ones too; in
+ *	mode beacon those that were made
  * @rx_bytes: their payload bytes, of a truncated one its full length
  * @tx_packets: answers handed to the stack
  * @tx_bytes: their payload bytes
@@ -308,6 +333,7 @@ struct ksocket_config {
  * @accepted: TCP connections taken from the backlog, those refused at once too
  * @connected: TCP connections to the receiver that came up
  * @closes: TCP connections that have ended, by reason
+ * @beacons: what there is to say of beacons
  * @syncp: lets 32-bit readers see whole 64-bit values
  *
  * At every quiet moment rx_packets = tx_packets + discarded + sum of drops, and
@@ -329,6 +355,7 @@ struct ksocket_stats {
 	u64_stats_t accepted;
 	u64_stats_t connected;
 	u64_stats_t closes[KSOCKET_CLOSE_MAX];
+	u64_stats_t beacons[KSOCKET_BEACON_MAX];
 	struct u64_stats_sync syncp;
 };
 
@@ -359,6 +386,7 @@ struct ksocket_totals {
 	u64 accepted;
 	u64 connected;
 	u64 closes[KSOCKET_CLOSE_MAX];
+	u64 beacons[KSOCKET_BEACON_MAX];
 	/* public: */
 	u64 rx_overflow;
 	u64 reply_ignored;
@@ -469,6 +497,8 @@ struct ksocket_datagram {
  * @dgram: the datagram that is being answered
  * @flows: the last senders
  * @tcp: the connections of a TCP service, or NULL
+ * @due: when the next beacon is
+ * @seq: its sequence number
  *
  * Workers share nothing on the data path.
  */
@@ -496,6 +526,8 @@ struct ksocket_worker {
 	struct ksocket_datagram dgram;
 	struct ksocket_flow flows[1 << KSOCKET_FLOW_BITS];
 	struct ksocket_tcp *tcp;
+	ktime_t due;
+	u64 seq;
 };
 
 /**
@@ -544,7 +576,8 @@ struct ksocket_watch {
  * @net: the namespace, without a reference: the service dies with it
  * @kn: what ksocket keeps for @net
  * @cfg: what it does
- * @listen_text: the listen address and port as people write them
+ * @listen_text: the listen address and port as people write them, "-" where the
+ *	mode has none
  * @reply_text: likewise the receiver's, "-" where the mode has none
  * @transport: how it talks
  * @listen_end: the listen address, for loop detection
@@ -616,15 +649,33 @@ enum ksocket_verdict {
  *	where the request itself is the answer. What goes to the sender is never
  *	longer than what came. Must not sleep.
  * @text: its text when no other is given; NULL where it has none
+ * @unasked: there are no requests, and nothing listens for any; what is sent is
+ *	made by transport/beacon.c
+ * @check: is the configuration one for this mode? NULL where any is. Return: 0
+ *	or a negative errno, reported.
  */
 struct ksocket_mode {
 	const char *name;
 	enum ksocket_mode_id id;
 	enum ksocket_verdict verdict;
+	bool unasked;
 	const char *text;
 	void (*compose)(const struct ksocket_config *cfg,
 			struct ksocket_datagram *dgram);
+	int (*check)(const struct ksocket_config *cfg,
+		     struct ksocket_report *rep);
 };
+
+/**
+ * ksocket_has_listener() - do requests come to a listen socket?
+ * @cfg: the configuration
+ *
+ * Return: true if so.
+ */
+static inline bool ksocket_has_listener(const struct ksocket_config *cfg)
+{
+	return !cfg->mode->unasked;
+}
 
 /**
  * ksocket_has_receiver() - do answers go through a connected reply socket?
@@ -726,11 +777,19 @@ extern const struct ksocket_transport ksocket_udp;
 /* transport/tcp.c */
 extern const struct ksocket_transport ksocket_tcp;
 
+/* transport/beacon.c */
+extern const struct ksocket_transport ksocket_beacon_udp;
+
 /* respond/ */
 extern const struct ksocket_mode ksocket_relay;
 extern const struct ksocket_mode ksocket_echo;
 extern const struct ksocket_mode ksocket_discard;
 extern const struct ksocket_mode ksocket_text;
+extern const struct ksocket_mode ksocket_beacon;
+
+/* respond/beacon.c */
+size_t ksocket_beacon_compose(const struct ksocket_config *cfg, u64 seq,
+			      char *to, size_t room);
 
 /**
  * enum ksocket_start - what to do about a name that is taken
@@ -773,6 +832,8 @@ void ksocket_conn_opened(struct ksocket_worker *worker,
 void ksocket_conn_closed(struct ksocket_worker *worker,
 			 const struct ksocket_conn_info *info,
 			 enum ksocket_close reason, int err);
+void ksocket_datagram_sent(const struct ksocket_worker *worker,
+			   const struct ksocket_datagram *dgram, int err);
 void ksocket_worker_handle(struct ksocket_worker *worker,
 			   struct ksocket_datagram *dgram);
 void ksocket_worker_ready(struct ksocket_worker *worker);
@@ -843,6 +904,7 @@ static inline void ksocket_count_tx(const struct ksocket_worker *worker,
 enum ksocket_drop ksocket_drop_from_errno(int err);
 const char *ksocket_drop_name(enum ksocket_drop reason);
 const char *ksocket_close_name(enum ksocket_close reason);
+const char *ksocket_beacon_name(enum ksocket_beacon_count what);
 void ksocket_count_discarded(const struct ksocket_worker *worker,
 			     const struct ksocket_datagram *dgram);
 void ksocket_count_drop(const struct ksocket_worker *worker,
@@ -859,6 +921,8 @@ void ksocket_count_accepted(const struct ksocket_worker *worker);
 void ksocket_count_connected(const struct ksocket_worker *worker);
 void ksocket_count_close(const struct ksocket_worker *worker,
 			 enum ksocket_close reason);
+void ksocket_count_beacons(const struct ksocket_worker *worker,
+			   enum ksocket_beacon_count what, u64 n);
 void ksocket_totals_read(const struct ksocket_service *svc,
 			 struct ksocket_totals *sum);
 void ksocket_totals_read_ever(const struct ksocket_service *svc,
@@ -868,6 +932,8 @@ void ksocket_totals_read_worker(const struct ksocket_worker *worker,
 void ksocket_stats_reset(struct ksocket_service *svc);
 
 /* guard.c */
+bool ksocket_guard_is_local(struct net *net, const union ksocket_addr *addr,
+			    int ifindex);
 int ksocket_guard_config(struct net *net, const struct ksocket_config *cfg,
 			 struct ksocket_report *rep);
 enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,

@@ -46,6 +46,25 @@ const char *ksocket_close_name(enum ksocket_close reason)
 	return ksocket_close_names[reason];
 }
 
+static const char *const ksocket_beacon_names[] = {
+#define KSOCKET_BEACON_NAME(sym, name, doc) [KSOCKET_BEACON_##sym] = name,
+	KSOCKET_BEACON_TABLE(KSOCKET_BEACON_NAME)
+#undef KSOCKET_BEACON_NAME
+};
+
+/**
+ * ksocket_beacon_name() - name of something that is counted of beacons
+ * @what: below %KSOCKET_BEACON_MAX
+ *
+ * Return: the name as in Documentation/counters.rst.
+ */
+const char *ksocket_beacon_name(enum ksocket_beacon_count what)
+{
+	BUILD_BUG_ON(ARRAY_SIZE(ksocket_beacon_names) != KSOCKET_BEACON_MAX);
+
+	return ksocket_beacon_names[what];
+}
+
 /**
  * ksocket_drop_from_errno() - the reason for a failed send
  * @err: negative errno of the send
@@ -157,6 +176,23 @@ void ksocket_count_recv_error(const struct ksocket_worker *worker)
 	ksocket_stats_end(stats);
 }
 
+/**
+ * ksocket_count_beacons() - count what there is to say of beacons
+ * @worker: the worker
+ * @what: of what, below %KSOCKET_BEACON_MAX
+ * @n: how many more
+ *
+ * Context: BH disabled.
+ */
+void ksocket_count_beacons(const struct ksocket_worker *worker,
+			   enum ksocket_beacon_count what, u64 n)
+{
+	struct ksocket_stats *stats = ksocket_stats_begin(worker);
+
+	u64_stats_add(&stats->beacons[what], n);
+	ksocket_stats_end(stats);
+}
+
 /* What is counted by a thread, once in a while. */
 static void ksocket_count_at(const struct ksocket_worker *worker, size_t offset)
 {
@@ -259,6 +295,8 @@ static void ksocket_totals_add(struct ksocket_totals *sum,
 		cpu.connected = u64_stats_read(&stats->connected);
 		for (i = 0; i < KSOCKET_CLOSE_MAX; i++)
 			cpu.closes[i] = u64_stats_read(&stats->closes[i]);
+		for (i = 0; i < KSOCKET_BEACON_MAX; i++)
+			cpu.beacons[i] = u64_stats_read(&stats->beacons[i]);
 	} while (u64_stats_fetch_retry(&stats->syncp, start));
 
 	sum->rx_packets += cpu.rx_packets;
@@ -277,6 +315,8 @@ static void ksocket_totals_add(struct ksocket_totals *sum,
 	sum->connected += cpu.connected;
 	for (i = 0; i < KSOCKET_CLOSE_MAX; i++)
 		sum->closes[i] += cpu.closes[i];
+	for (i = 0; i < KSOCKET_BEACON_MAX; i++)
+		sum->beacons[i] += cpu.beacons[i];
 }
 
 /* Both are nothing but counters, so that none can be left out. */

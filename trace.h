@@ -171,6 +171,9 @@ DECLARE_EVENT_CLASS(ksocket_service,
 		strscpy(__entry->mode, svc->cfg.mode->name, KSOCKET_NAME_LEN);
 		memcpy(__entry->listen, &svc->cfg.listen,
 		       sizeof(svc->cfg.listen));
+		/* 0.0.0.0:0 where nothing listens, for there is no other text. */
+		if (!ksocket_has_listener(&svc->cfg))
+			((struct sockaddr *)__entry->listen)->sa_family = AF_INET;
 		__entry->threads = svc->cfg.threads;
 	),
 	TP_printk("service=%s mode=%s listen=%pISpc threads=%u",

@@ -28,6 +28,7 @@ void ksocket_config_init(struct ksocket_config *cfg)
 	cfg->backlog = 128;
 	cfg->idle_timeout = 3600;
 	cfg->keepalive = 60;
+	cfg->interval = 2000;
 }
 
 /**
@@ -197,6 +198,10 @@ int ksocket_config_check(const struct ksocket_config *cfg,
 					    "mode=%s: for datagrams only, proto=tcp allows relay, echo or discard",
 					    cfg->mode->name);
 
+	err = cfg->mode->check ? cfg->mode->check(cfg, rep) : 0;
+	if (err)
+		return err;
+
 	err = ksocket_config_check_sockbuf(cfg->rcvbuf, KSOCKET_FIELD_RCVBUF,
 					   rep);
 	if (err)
@@ -241,6 +246,9 @@ bool ksocket_config_same(const struct ksocket_config *a,
 	    a->threads != b->threads || a->buffer_size != b->buffer_size ||
 	    a->rcvbuf != b->rcvbuf || a->sndbuf != b->sndbuf ||
 	    a->min_source_port != b->min_source_port || a->gro != b->gro)
+		return false;
+
+	if (a->mode->unasked && a->interval != b->interval)
 		return false;
 
 	if (!ksocket_config_same_addr(&a->listen, &b->listen))

@@ -39,6 +39,11 @@ static const struct netlink_range_validation ksocket_a_service_idle_timeout_rang
 	.max	= KSOCKET_IDLE_TIMEOUT_MAX,
 };
 
+static const struct netlink_range_validation ksocket_a_service_interval_range = {
+	.min	= KSOCKET_INTERVAL_MIN,
+	.max	= KSOCKET_INTERVAL_MAX,
+};
+
 /* Common nested types */
 const struct nla_policy ksocket_address_nl_policy[KSOCKET_A_ADDRESS_SCOPE + 1] = {
 	[KSOCKET_A_ADDRESS_IPV4] = { .type = NLA_BE32, },
@@ -48,9 +53,9 @@ const struct nla_policy ksocket_address_nl_policy[KSOCKET_A_ADDRESS_SCOPE + 1] =
 };
 
 /* Global operation policy for ksocket */
-const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_KEEPALIVE + 1] = {
+const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_INTERVAL + 1] = {
 	[KSOCKET_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = KSOCKET_NAME_MAX, },
-	[KSOCKET_A_SERVICE_MODE] = NLA_POLICY_MAX(NLA_U32, 3),
+	[KSOCKET_A_SERVICE_MODE] = NLA_POLICY_MAX(NLA_U32, 4),
 	[KSOCKET_A_SERVICE_LISTEN] = NLA_POLICY_NESTED(ksocket_address_nl_policy),
 	[KSOCKET_A_SERVICE_REPLY] = NLA_POLICY_NESTED(ksocket_address_nl_policy),
 	[KSOCKET_A_SERVICE_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
@@ -68,6 +73,7 @@ const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_KEEPALIVE + 
 	[KSOCKET_A_SERVICE_BACKLOG] = NLA_POLICY_FULL_RANGE(NLA_U32, &ksocket_a_service_backlog_range),
 	[KSOCKET_A_SERVICE_IDLE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &ksocket_a_service_idle_timeout_range),
 	[KSOCKET_A_SERVICE_KEEPALIVE] = NLA_POLICY_MAX(NLA_U32, KSOCKET_KEEPALIVE_MAX),
+	[KSOCKET_A_SERVICE_INTERVAL] = NLA_POLICY_FULL_RANGE(NLA_U32, &ksocket_a_service_interval_range),
 };
 
 /* Ops table for ksocket */

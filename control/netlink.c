@@ -56,6 +56,8 @@ static const int ksocket_nl_fields[] = {
 	[KSOCKET_FIELD_MODE] = KSOCKET_A_SERVICE_MODE,
 	[KSOCKET_FIELD_MAX_CONNECTIONS] = KSOCKET_A_SERVICE_MAX_CONNECTIONS,
 	[KSOCKET_FIELD_BACKLOG] = KSOCKET_A_SERVICE_BACKLOG,
+	[KSOCKET_FIELD_TEXT] = KSOCKET_A_SERVICE_TEXT,
+	[KSOCKET_FIELD_INTERVAL] = KSOCKET_A_SERVICE_INTERVAL,
 };
 
 /* What a verb has to say becomes the request's extended acknowledgment. */
@@ -165,9 +167,14 @@ static int ksocket_nl_read_addrs(struct genl_info *info,
 	struct nlattr *reply = info->attrs[KSOCKET_A_SERVICE_REPLY];
 	int err;
 
-	if (!listen)
+	if (ksocket_has_listener(cfg) && !listen)
 		return ksocket_nl_missing(info, "the listen address is missing");
-	err = ksocket_nl_read_addr(info, listen, &cfg->listen);
+	if (!ksocket_has_listener(cfg) && listen) {
+		NL_SET_ERR_MSG_ATTR(info->extack, listen,
+				    "this mode has no listen address");
+		return -EINVAL;
+	}
+	err = listen ? ksocket_nl_read_addr(info, listen, &cfg->listen) : 0;
 	if (err)
 		return err;
 
@@ -211,6 +218,8 @@ static void ksocket_nl_read_numbers(struct nlattr *attrs[],
 					   cfg->idle_timeout);
 	cfg->keepalive = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_KEEPALIVE],
 					cfg->keepalive);
+	cfg->interval = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_INTERVAL],
+				       cfg->interval);
 	if (port)
 		cfg->min_source_port = nla_get_u16(port);
 	if (gro)
@@ -312,6 +321,7 @@ static int ksocket_nl_refuse_fixed(struct genl_info *info)
 		KSOCKET_A_SERVICE_TEXT, KSOCKET_A_SERVICE_PROTO,
 		KSOCKET_A_SERVICE_MAX_CONNECTIONS, KSOCKET_A_SERVICE_BACKLOG,
 		KSOCKET_A_SERVICE_IDLE_TIMEOUT, KSOCKET_A_SERVICE_KEEPALIVE,
+		KSOCKET_A_SERVICE_INTERVAL,
 	};
 	int i;
 
@@ -512,6 +522,22 @@ static int ksocket_nl_put_closes(struct sk_buff *skb, const u64 *closes)
 	return 0;
 }
 
+static int ksocket_nl_put_beacons(struct sk_buff *skb, const u64 *beacons)
+{
+	int i;
+
+	/* The attributes stand in the order of the table, behind all others. */
+	BUILD_BUG_ON(KSOCKET_A_STATS_MAX - KSOCKET_A_STATS_BEACONS_MISSED + 1 !=
+		     KSOCKET_BEACON_MAX);
+
+	for (i = 0; i < KSOCKET_BEACON_MAX; i++)
+		if (nla_put_u64_64bit(skb, KSOCKET_A_STATS_BEACONS_MISSED + i,
+				      beacons[i], KSOCKET_A_STATS_PAD))
+			return -EMSGSIZE;
+
+	return 0;
+}
+
 static int ksocket_nl_put_stats(struct sk_buff *skb, int type,
 				const struct ksocket_totals *sum)
 {
@@ -546,7 +572,8 @@ static int ksocket_nl_put_stats(struct sk_buff *skb, int type,
 				      KSOCKET_A_STATS_PAD))
 			return -EMSGSIZE;
 	if (ksocket_nl_put_drops(skb, KSOCKET_A_STATS_DROPS, sum->drops) ||
-	    ksocket_nl_put_closes(skb, sum->closes))
+	    ksocket_nl_put_closes(skb, sum->closes) ||
+	    ksocket_nl_put_beacons(skb, sum->beacons))
 		return -EMSGSIZE;
 
 	nla_nest_end(skb, nest);
@@ -558,9 +585,11 @@ static int ksocket_nl_put_identity(struct sk_buff *skb,
 {
 	if (nla_put_string(skb, KSOCKET_A_SERVICE_NAME, cfg->name) ||
 	    nla_put_u32(skb, KSOCKET_A_SERVICE_MODE, cfg->mode->id) ||
-	    ksocket_nl_put_addr(skb, KSOCKET_A_SERVICE_LISTEN, &cfg->listen) ||
 	    nla_put_u32(skb, KSOCKET_A_SERVICE_THREADS, cfg->threads) ||
 	    nla_put_u32(skb, KSOCKET_A_SERVICE_PROTO, cfg->proto))
+		return -EMSGSIZE;
+	if (ksocket_has_listener(cfg) &&
+	    ksocket_nl_put_addr(skb, KSOCKET_A_SERVICE_LISTEN, &cfg->listen))
 		return -EMSGSIZE;
 
 	if (!ksocket_has_receiver(cfg))
@@ -587,7 +616,8 @@ static int ksocket_nl_put_config(struct sk_buff *skb,
 	    nla_put_u16(skb, KSOCKET_A_SERVICE_MIN_SOURCE_PORT,
 			cfg->min_source_port) ||
 	    nla_put_u32(skb, KSOCKET_A_SERVICE_DATAPATH, cfg->datapath) ||
-	    nla_put_u8(skb, KSOCKET_A_SERVICE_GRO, cfg->gro))
+	    nla_put_u8(skb, KSOCKET_A_SERVICE_GRO, cfg->gro) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_INTERVAL, cfg->interval))
 		return -EMSGSIZE;
 
 	return 0;

@@ -28,24 +28,24 @@ KSOCKET_PARAM(listen_addr, "127.0.0.1",
 KSOCKET_PARAM(listen_port, "2325",
 	      "port to listen on, 1 to 65535; 0 starts no service at load (default 2325)");
 KSOCKET_PARAM(reply_addr, "127.0.0.1",
-	      "address of the receiver in the modes relay and text (default 127.0.0.1)");
+	      "address of the receiver in the modes relay, text and beacon (default 127.0.0.1)");
 KSOCKET_PARAM(reply_port, "23",
 	      "port of the receiver, 1 to 65535 (default 23)");
 KSOCKET_PARAM(mode, "relay",
-	      "relay: pass on to the receiver; echo: send back; discard: take and forget; text: send the text to the receiver (default relay)");
+	      "relay: pass on to the receiver; echo: send back; discard: take and forget; text: send the text to the receiver; beacon: send the text at each interval, unasked (default relay)");
 KSOCKET_PARAM(proto, "udp",
 	      "udp: datagrams; tcp: connections, in the modes relay, echo and discard (default udp)");
 
 /* What the parameter says as long as nobody has given one. */
 static char ksocket_param_text[sizeof("testing...")] = "testing...";
 KSOCKET_PARAM(text, ksocket_param_text,
-	      "what mode text sends, 0 to 1024 bytes (default testing...)");
+	      "what mode text sends; of mode beacon with {seq}, {wall}, {mono} and {host}; 0 to 1024 bytes (default testing..., and for beacons all four)");
 KSOCKET_PARAM(buffer_size, "65535",
 	      "longest datagram taken in bytes, 1 to 65535; longer ones are dropped (default 65535, every UDP datagram)");
 KSOCKET_PARAM(threads, "1",
 	      "threads, each with its own sockets and buffer, 1 to the number of CPUs online (default 1)");
 KSOCKET_PARAM(device, "",
-	      "network device that the datagrams must come in by, or a VRF (default any)");
+	      "network device that the datagrams must come in by, beacons go out by, or a VRF (default any)");
 KSOCKET_PARAM(rcvbuf, "0",
 	      "receive buffer in bytes, 2048 to 1073741823; 0 takes net.core.rmem_default (default 0)");
 KSOCKET_PARAM(sndbuf, "0",
@@ -65,6 +65,8 @@ KSOCKET_PARAM(idle_timeout, "3600",
 	      "seconds that a TCP connection may be idle, 0 to 86400; 0 for ever (default 3600)");
 KSOCKET_PARAM(keepalive, "60",
 	      "seconds after which a silent TCP peer is asked whether it is there, 0 to 32767; 0 never (default 60)");
+KSOCKET_PARAM(interval, "2000",
+	      "milliseconds from one beacon to the next, 10 to 3600000 (default 2000)");
 
 static int ksocket_param_uint(const char *name, const char *value,
 			      unsigned int min, unsigned int max,
@@ -223,7 +225,11 @@ static int ksocket_params_read_numbers(struct ksocket_config *cfg,
 	err = ksocket_param_uint("min_source_port", min_source_port, 0,
 				 U16_MAX, &number, rep);
 	cfg->min_source_port = number;
-	return err;
+	if (err)
+		return err;
+
+	return ksocket_param_uint("interval", interval, KSOCKET_INTERVAL_MIN,
+				  KSOCKET_INTERVAL_MAX, &cfg->interval, rep);
 }
 
 static int ksocket_params_read_tcp(struct ksocket_config *cfg,
@@ -284,8 +290,11 @@ static int ksocket_params_read_addrs(struct net *net,
 	if (err)
 		return err;
 
-	return ksocket_param_addr(net, "reply_addr", reply_addr, port,
-				  &cfg->reply, rep);
+	err = ksocket_param_addr(net, "reply_addr", reply_addr, port,
+				 &cfg->reply, rep);
+	if (!ksocket_has_listener(cfg))
+		memset(&cfg->listen, 0, sizeof(cfg->listen));
+	return err;
 }
 
 static int ksocket_params_read_datapath(struct ksocket_config *cfg,
@@ -315,7 +324,7 @@ static int ksocket_params_read_datapath(struct ksocket_config *cfg,
  *
  * Return: 0, -EINVAL for what is no value of its kind, -ERANGE for a number
  * out of range, -ENODEV for an unknown device. With listen port 0 no service
- * is wanted.
+ * is wanted, in the modes that have one.
  */
 int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
 			struct ksocket_report *rep)
@@ -327,7 +336,7 @@ int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
 	cfg->mode = ksocket_mode_find(mode);
 	if (!cfg->mode)
 		return ksocket_report(rep, -EINVAL,
-				      "mode=%.32s: unknown, allowed relay, echo, discard or text",
+				      "mode=%.32s: unknown, allowed relay, echo, discard, text or beacon",
 				      mode);
 
 	/* The kernel has cut off what does not fit. */

@@ -48,6 +48,18 @@ static void ksocket_proc_show_tcp(struct seq_file *seq,
 			   sum->closes[i]);
 }
 
+static void ksocket_proc_show_beacons(struct seq_file *seq,
+				      const struct ksocket_service *svc,
+				      const struct ksocket_totals *sum)
+{
+	int i;
+
+	seq_printf(seq, "interval %u\n", svc->cfg.interval);
+	for (i = 0; i < KSOCKET_BEACON_MAX; i++)
+		seq_printf(seq, "%s %llu\n", ksocket_beacon_name(i),
+			   sum->beacons[i]);
+}
+
 static void ksocket_proc_show_totals(struct seq_file *seq,
 				     const struct ksocket_service *svc)
 {
@@ -75,6 +87,7 @@ static void ksocket_proc_show_totals(struct seq_file *seq,
 	seq_printf(seq, "fallbacks %llu\n", sum.fallbacks);
 	seq_printf(seq, "user_sends %llu\n", sum.user_sends);
 	ksocket_proc_show_tcp(seq, svc, &sum);
+	ksocket_proc_show_beacons(seq, svc, &sum);
 }
 
 static int ksocket_proc_show(struct seq_file *seq, void *v)

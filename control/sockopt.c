@@ -59,7 +59,7 @@ static int ksocket_so_read_numbers(struct ksocket_config *cfg,
 {
 	BUILD_BUG_ON(KSOCKET_SO_TEXT_LEN != KSOCKET_TEXT_MAX);
 
-	if (from->mode > KSOCKET_MODE_TEXT ||
+	if (from->mode > KSOCKET_MODE_BEACON ||
 	    from->datapath > KSOCKET_DATAPATH_SOFTIRQ || from->gro > 1 ||
 	    from->proto > KSOCKET_PROTO_TCP ||
 	    !from->buffer_size || from->buffer_size > KSOCKET_BUFFER_MAX ||
@@ -100,6 +100,36 @@ static int ksocket_so_read_tcp(struct ksocket_config *cfg,
 	return 0;
 }
 
+/* Where there has to be none, there is nothing but zeroes. */
+static int ksocket_so_read_addrs(struct net *net, struct ksocket_config *cfg,
+				 const struct ksocket_so_service *from)
+{
+	int err;
+
+	if (ksocket_has_listener(cfg))
+		err = ksocket_so_read_addr(net, &cfg->listen, &from->listen);
+	else
+		err = memchr_inv(&from->listen, 0, sizeof(from->listen)) ?
+		      -EINVAL : 0;
+	if (err)
+		return err;
+
+	if (ksocket_has_receiver(cfg))
+		return ksocket_so_read_addr(net, &cfg->reply, &from->reply);
+
+	return memchr_inv(&from->reply, 0, sizeof(from->reply)) ? -EINVAL : 0;
+}
+
+static int ksocket_so_read_interval(struct ksocket_config *cfg,
+				    const struct ksocket_so_service *from)
+{
+	if (!cfg->mode->unasked)
+		return from->interval ? -EINVAL : 0;
+
+	cfg->interval = from->interval;
+	return 0;
+}
+
 static int ksocket_so_read_config(struct net *net, struct ksocket_config *cfg,
 				  const struct ksocket_so_service *from)
 {
@@ -111,17 +141,11 @@ static int ksocket_so_read_config(struct net *net, struct ksocket_config *cfg,
 		err = ksocket_so_read_numbers(cfg, from);
 	if (!err)
 		err = ksocket_so_read_tcp(cfg, from);
+	if (!err)
+		err = ksocket_so_read_interval(cfg, from);
 	if (!err && from->ifindex)
 		err = ksocket_config_find_device(net, cfg, from->ifindex);
-	if (!err)
-		err = ksocket_so_read_addr(net, &cfg->listen, &from->listen);
-	if (err)
-		return err;
-
-	if (ksocket_has_receiver(cfg))
-		return ksocket_so_read_addr(net, &cfg->reply, &from->reply);
-
-	return memchr_inv(&from->reply, 0, sizeof(from->reply)) ? -EINVAL : 0;
+	return err ? err : ksocket_so_read_addrs(net, cfg, from);
 }
 
 static int ksocket_so_add(struct net *net, const struct ksocket_so_service *from)
@@ -211,7 +235,8 @@ static void ksocket_so_write_service(const struct ksocket_service *svc,
 
 	to->mode = cfg->mode->id;
 	to->datapath = cfg->datapath;
-	ksocket_so_write_addr(&to->listen, &cfg->listen);
+	if (ksocket_has_listener(cfg))
+		ksocket_so_write_addr(&to->listen, &cfg->listen);
 	if (ksocket_has_receiver(cfg))
 		ksocket_so_write_addr(&to->reply, &cfg->reply);
 	to->ifindex = cfg->ifindex;
@@ -228,6 +253,8 @@ static void ksocket_so_write_service(const struct ksocket_service *svc,
 		to->idle_timeout = cfg->idle_timeout;
 		to->keepalive = cfg->keepalive;
 	}
+	if (cfg->mode->unasked)
+		to->interval = cfg->interval;
 	if (cfg->mode->text) {
 		to->text_len = cfg->text_len;
 		memcpy(to->text, cfg->text, cfg->text_len);
@@ -263,6 +290,7 @@ static void ksocket_so_write_stats(const struct ksocket_service *svc,
 	to->connected = sum.connected;
 	to->n_closes = KSOCKET_CLOSE_MAX;
 	memcpy(to->closes, sum.closes, sizeof(sum.closes));
+	to->beacons_missed = sum.beacons[KSOCKET_BEACON_MISSED];
 }
 
 /* The name stands at the same place in both structs of a service. */

@@ -17,7 +17,8 @@ rx_overflow reply_ignored wakeups datapath gro fallbacks user_sends
 max_connections backlog idle_timeout keepalive connections accepted connected
 close_done close_reset close_timeout close_idle close_unfinished close_limit
 close_loop close_upstream_refused close_upstream_unreachable
-close_upstream_timeout close_nomem close_stopped"
+close_upstream_timeout close_nomem close_stopped
+interval beacons_missed"
 
 counters_format() {
 	load listen_port=7000

@@ -22,6 +22,7 @@ THERE = {"ipv4": "127.0.0.1", "port": 7001}
 ECHO = {"name": "a", "mode": "echo", "listen": HERE}
 RELAY = {"name": "a", "mode": "relay", "listen": HERE, "reply": THERE}
 TCP = dict(ECHO, proto="tcp")
+BEACON = {"name": "a", "mode": "beacon", "reply": THERE}
 
 
 def family():
@@ -89,6 +90,19 @@ def round_trip():
         assert file.readline() == "service a\n"
     ynl.do("service-del", {"name": "a"})
 
+    # A beacon has its own members, and no listen address.
+    ynl.do("service-new", BEACON)
+    got = ynl.do("service-get", {"name": "a"})
+    assert got["interval"] == 2000 and "listen" not in got, got
+    assert bytes(got["text"]) == b"seq={seq} wall={wall} mono={mono} host={host}", got
+    beacon = dict(BEACON, interval=3600000, text=b"{seq}")
+    refused(ynl, "service-new", beacon, errno.EEXIST, "exists and is another", ".name")
+    ynl.do("service-new", beacon, flags=[Netlink.NLM_F_REPLACE])
+    ynl.do("service-new", beacon)
+    got = ynl.do("service-get", {"name": "a"})
+    assert got["interval"] == 3600000 and bytes(got["text"]) == b"{seq}", got
+    ynl.do("service-del", {"name": "a"})
+
     # Mapped, it is the IPv4 address; a link-local one has its device.
     ynl.do("service-new", dict(ECHO, listen={"ipv6": "::ffff:127.0.0.1", "port": 7000}))
     assert ynl.do("service-get", {"name": "a"})["listen"] == HERE
@@ -150,6 +164,8 @@ def refusals():
     bad(errno.EINVAL, "needs a receiver", mode="text")
     bad(errno.EINVAL, "has no receiver", ".reply", reply=THERE)
     bad(errno.EINVAL, "has no receiver", ".reply", mode="discard", reply=THERE)
+    bad(errno.EINVAL, "needs a receiver", base=BEACON, reply=None)
+    bad(errno.EINVAL, "has no listen address", ".listen", base=BEACON, listen=HERE)
     bad(errno.EINVAL, "no host's address", ".reply", base=RELAY,
         reply={"ipv4": "0.0.0.0", "port": 1})
     bad(errno.EINVAL, "a multicast group", ".reply", base=RELAY,
@@ -172,7 +188,7 @@ def refusals():
     bad(errno.ERANGE, "out of range", ".sndbuf", sndbuf=1)
     bad(errno.ERANGE, "out of range", ".sndbuf", sndbuf=0xffffffff)
     bad(errno.ERANGE, "out of range", ".datapath", datapath=3)
-    bad(errno.ERANGE, "out of range", ".mode", mode=4)
+    bad(errno.ERANGE, "out of range", ".mode", mode=5)
     bad(errno.ERANGE, "out of range", ".gro", gro=2)
     bad(errno.ERANGE, "", ".text", base=dict(RELAY, mode="text", text=bytes(1025)))
     # connections
@@ -190,6 +206,13 @@ def refusals():
         reply=HERE)
     bad(errno.ERANGE, "more threads than processors", ".threads", base=TCP, threads=100000)
     bad(errno.EINVAL, "", None, base=TCP, connections=1)
+    # beacons
+    bad(errno.ERANGE, "out of range", ".interval", base=BEACON, interval=9)
+    bad(errno.ERANGE, "out of range", ".interval", base=BEACON, interval=3600001)
+    bad(errno.ERANGE, "a beacon has one thread", ".threads", base=BEACON,
+        threads=min(2, os.cpu_count()))
+    bad(errno.EINVAL, "unknown word in braces", ".text", base=dict(BEACON, text=b"{Seq}"))
+    bad(errno.EINVAL, "this mode is for datagrams only", ".mode", base=BEACON, proto="tcp")
     # what is only told
     bad(errno.EINVAL, "", None, device="lo")
     bad(errno.EINVAL, "", None, stop_reason="asked")
@@ -201,7 +224,8 @@ def refusals():
     for key, value in (("mode", "echo"), ("listen", HERE), ("reply", THERE), ("threads", 1),
                        ("buffer-size", 1), ("datapath", "copy"), ("gro", 1), ("ifindex", 1),
                        ("text", b"x"), ("proto", "tcp"), ("max-connections", 1),
-                       ("backlog", 1), ("idle-timeout", 1), ("keepalive", 1)):
+                       ("backlog", 1), ("idle-timeout", 1), ("keepalive", 1),
+                       ("interval", 100)):
         bad(errno.EOPNOTSUPP, "cannot change while the service runs", f".{key}",
             op="service-set", base=dict(only, **{key: value}))
     bad(errno.ERANGE, "out of range", ".rcvbuf", op="service-set", base=only, rcvbuf=0)
@@ -776,6 +800,33 @@ def upstream_told():
         upstream.close()
     assert len(listener.told) == 2, listener.told
     ynl.do("service-del", {"name": "a"})
+
+
+def beacon_told():
+    """Nobody asks, and still it is known whether the receiver refuses."""
+    ynl = family()
+    for interval in (50, 1000):
+        listener = Listener()
+        ynl.do("service-new", dict(BEACON, interval=interval))
+        _, msg = listener.wait("receiver-unreachable", 30)
+        assert msg == {"name": "a", "reply": THERE, "error": errno.ECONNREFUSED}, msg
+        # It is not back because it was sent another one.
+        time.sleep(5)
+        assert [name for _, name, _ in listener.told] == [
+            "service-started", "receiver-unreachable"], listener.told
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+            receiver.bind(("127.0.0.1", 7001))
+            start = time.monotonic()
+            when, msg = listener.wait("receiver-back", 30)
+            print(f"{interval} ms: back after {when - start:.3f} s")
+            assert when - start < interval / 1000 + SECOND, f"{when - start} s"
+            assert msg == {"name": "a", "reply": THERE}, msg
+            # What user space sends goes between the beacons.
+            ynl.do("send", {"name": "a", "payload": b"mine"})
+            receiver.settimeout(20)
+            while receiver.recv(65536) != b"mine":
+                pass
+        ynl.do("service-del", {"name": "a"})
 
 
 def losses_told():

@@ -14,6 +14,9 @@
 
 #include "netlink_msg.h"
 
+/* Those of a service, and some that there are not. */
+#define TYPES	(KSOCKET_A_SERVICE_MAX + 4)
+
 /* An attribute of the message, also one within another. */
 static struct nlattr *any_attr(struct message *msg)
 {
@@ -41,7 +44,7 @@ static void mutate(struct message *msg)
 
 	switch (next() % 12) {
 	case 0:
-		attr->nla_type = next() % 24;
+		attr->nla_type = next() % TYPES;
 		break;
 	case 1:
 		attr->nla_type = next();
@@ -66,12 +69,12 @@ static void mutate(struct message *msg)
 				    (msg->nl.nlmsg_len - NLMSG_HDRLEN + 1);
 		break;
 	case 8:
-		put_u32(msg, next() % 24, wild[next() % 8]);
+		put_u32(msg, next() % TYPES, wild[next() % 8]);
 		break;
 	case 9:
 		for (i = 0; i < sizeof(junk); i++)
 			junk[i] = next();
-		put(msg, next() % 24 | (next() % 2 ? NLA_F_NESTED : 0), junk,
+		put(msg, next() % TYPES | (next() % 2 ? NLA_F_NESTED : 0), junk,
 		    next() % sizeof(junk));
 		break;
 	case 10:

@@ -68,13 +68,17 @@ static inline void put_address(struct message *msg, int type, int port)
 
 static inline void put_service(struct message *msg)
 {
-	int mode = next() % 4;
+	int mode = next() % 5;
 
 	put_u32(msg, KSOCKET_A_SERVICE_MODE, mode);
-	put_address(msg, KSOCKET_A_SERVICE_LISTEN, PORT + next() % 8);
-	if (mode == KSOCKET_MODE_RELAY || mode == KSOCKET_MODE_TEXT)
+	if (mode != KSOCKET_MODE_BEACON)
+		put_address(msg, KSOCKET_A_SERVICE_LISTEN, PORT + next() % 8);
+	else
+		put_u32(msg, KSOCKET_A_SERVICE_INTERVAL, 10 + next() % 1000);
+	if (mode == KSOCKET_MODE_RELAY || mode == KSOCKET_MODE_TEXT ||
+	    mode == KSOCKET_MODE_BEACON)
 		put_address(msg, KSOCKET_A_SERVICE_REPLY, PORT + 100 + next() % 8);
-	if (next() % 2)
+	if (mode != KSOCKET_MODE_BEACON && next() % 2)
 		put_u32(msg, KSOCKET_A_SERVICE_THREADS, 1 + next() % 2);
 	if (next() % 2)
 		put_u32(msg, KSOCKET_A_SERVICE_BUFFER_SIZE, 1 + next() % 65535);
@@ -84,7 +88,7 @@ static inline void put_service(struct message *msg)
 		put_u32(msg, KSOCKET_A_SERVICE_DATAPATH, next() % 3);
 	if (next() % 2)
 		put_u8(msg, KSOCKET_A_SERVICE_GRO, next() % 2);
-	if (mode == KSOCKET_MODE_TEXT)
+	if (mode == KSOCKET_MODE_TEXT || mode == KSOCKET_MODE_BEACON)
 		put(msg, KSOCKET_A_SERVICE_TEXT, "text", next() % 5);
 }
 

@@ -117,7 +117,7 @@ params_mode() {
 	some proxy "" ECHO echoo
 	for value in "${VALUES[@]}"; do
 		refused_value EINVAL "mode=$value" \
-			"unknown, allowed relay, echo, discard or text"
+			"unknown, allowed relay, echo, discard, text or beacon"
 	done
 	all_refused
 }
@@ -152,6 +152,10 @@ params_numbers() {
 		refused_value ERANGE "min_source_port=$value" "out of range, allowed 0 to 65535"
 	done
 	refused_value EINVAL min_source_port=any "not a number, allowed 0 to 65535"
+	for value in -1 0 9 3600001; do
+		refused_value ERANGE "interval=$value" "out of range, allowed 10 to 3600000"
+	done
+	refused_value EINVAL interval=1s "not a number, allowed 10 to 3600000"
 	for name in rcvbuf sndbuf; do
 		for value in 1 2047; do
 			refused_value ERANGE "$name=$value" \
@@ -331,9 +335,9 @@ params_readable() {
 	insmod "$KSOCKET_KO" mode=echo listen_port=7000 "text=\"two words\""
 	dir=/sys/module/ksocket/parameters
 	assert_eq "names" "$(cd $dir && echo *)" "backlog buffer_size datapath device gro\
- idle_timeout keepalive listen_addr listen_port max_connections min_source_port mode proto\
+ idle_timeout interval keepalive listen_addr listen_port max_connections min_source_port mode proto\
  rcvbuf reply_addr reply_port sndbuf text threads"
-	for row in backlog:128 idle_timeout:3600 keepalive:60 max_connections:1024 proto:udp buffer_size:65535 datapath:softirq device: gro:off listen_addr:127.0.0.1 listen_port:7000 \
+	for row in backlog:128 idle_timeout:3600 interval:2000 keepalive:60 max_connections:1024 proto:udp buffer_size:65535 datapath:softirq device: gro:off listen_addr:127.0.0.1 listen_port:7000 \
 		min_source_port:1024 mode:echo rcvbuf:0 reply_addr:127.0.0.1 reply_port:23 \
 		sndbuf:0 "text:two words" threads:1; do
 		assert_eq "${row%%:*}" "$(cat "$dir/${row%%:*}")" "${row#*:}"
@@ -344,7 +348,7 @@ params_readable() {
 
 # modinfo is the reference card: every parameter has its range in it.
 params_described() {
-	for name in buffer_size datapath device gro listen_addr listen_port min_source_port mode \
+	for name in buffer_size datapath device gro interval listen_addr listen_port min_source_port mode \
 		rcvbuf reply_addr reply_port sndbuf text threads; do
 		# Not -q: it leaves early, and with pipefail modinfo's SIGPIPE counts.
 		modinfo -F parm "$KSOCKET_KO" | grep "^$name:.*(default .*(charp)" >/dev/null ||
@@ -369,7 +373,7 @@ ksocket_run_tests \
 	params_no_host:"multicast, broadcast and wildcard addresses" \
 	params_mode:"mode" \
 	params_datapath:"datapath, gro" \
-	params_numbers:"buffer_size, threads, min_source_port, rcvbuf, sndbuf" \
+	params_numbers:"buffer_size, threads, min_source_port, interval, rcvbuf, sndbuf" \
 	params_device:"device" \
 	params_device_elsewhere:"a device of another namespace" \
 	params_self_loop:"a reply address that is the listen address" \

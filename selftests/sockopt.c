@@ -48,8 +48,14 @@ static struct ksocket_so_service service(int mode)
 		.min_source_port = 1024,
 	};
 
-	if (mode == KSOCKET_MODE_RELAY || mode == KSOCKET_MODE_TEXT)
+	if (mode == KSOCKET_MODE_RELAY || mode == KSOCKET_MODE_TEXT ||
+	    mode == KSOCKET_MODE_BEACON)
 		svc.reply = address(AF_INET, PORT + 1);
+	if (mode == KSOCKET_MODE_BEACON) {
+		memset(&svc.listen, 0, sizeof(svc.listen));
+		svc.datapath = KSOCKET_DATAPATH_COPY;
+		svc.interval = KSOCKET_INTERVAL_MAX;
+	}
 	return svc;
 }
 
@@ -367,9 +373,25 @@ TEST_F(so, connections_ranges)
 	EXPECT_EQ(0, del(self, "a"));
 }
 
+/* A beacon listens nowhere, and has an interval. */
+TEST_F(so, beacon)
+{
+	struct ksocket_so_service svc = service(KSOCKET_MODE_BEACON), got = {};
+
+	memcpy(got.name, svc.name, sizeof(got.name));
+	svc.text_len = 5;
+	memcpy(svc.text, "{seq}", 5);
+	ASSERT_EQ(0, add(self, &svc));
+	ASSERT_EQ(0, so_get(self, KSOCKET_SO_SERVICE, &got, sizeof(got)));
+	EXPECT_EQ(0, memcmp(&got, &svc, sizeof(svc)));
+	EXPECT_EQ(0, del(self, "a"));
+}
+
 #define BAD(errno, change) BAD_OF(service(KSOCKET_MODE_RELAY), errno, change)
 #define BAD_TCP(errno, change) \
 	BAD_OF(tcp_service(KSOCKET_MODE_RELAY), errno, change)
+#define BAD_BEACON(errno, change) \
+	BAD_OF(service(KSOCKET_MODE_BEACON), errno, change)
 
 #define BAD_OF(what, errno, change) do { \
 	struct ksocket_so_service svc = (what); \
@@ -389,7 +411,7 @@ TEST_F(so, refusals)
 	BAD(EINVAL, svc.name[5] = 'x');
 	BAD(EINVAL, svc.name[1] = ' ');
 	BAD(EINVAL, svc.name[1] = '/');
-	BAD(ERANGE, svc.mode = 4);
+	BAD(ERANGE, svc.mode = 5);
 	BAD(ERANGE, svc.mode = ~0u);
 	BAD(ERANGE, svc.datapath = 3);
 	BAD(ERANGE, svc.gro = 2);
@@ -419,6 +441,15 @@ TEST_F(so, refusals)
 	BAD_TCP(EINVAL, svc.mode = KSOCKET_MODE_TEXT);
 	BAD_TCP(ELOOP, svc.reply = svc.listen);
 	BAD_TCP(EINVAL, svc.mode = KSOCKET_MODE_DISCARD);
+	BAD(EINVAL, svc.interval = 2000);
+	BAD_BEACON(ERANGE, svc.interval = 0);
+	BAD_BEACON(ERANGE, svc.interval = 9);
+	BAD_BEACON(ERANGE, svc.interval = 3600001);
+	BAD_BEACON(ERANGE, svc.threads = 2);
+	BAD_BEACON(EINVAL, svc.listen = address(AF_INET, PORT));
+	BAD_BEACON(EINVAL, svc.listen.addr[15] = 1);
+	BAD_BEACON(EAFNOSUPPORT, svc.reply.family = 0);
+	BAD_BEACON(EINVAL, (svc.text_len = 3, memcpy(svc.text, "{x}", 3)));
 	BAD(EAFNOSUPPORT, svc.listen.family = 0);
 	BAD(EAFNOSUPPORT, svc.listen.family = AF_UNIX);
 	BAD(EINVAL, svc.listen.port = 0);
@@ -556,7 +587,7 @@ TEST_F_TIMEOUT(so, random, 3000)
 	int i, done = 0, option;
 
 	for (i = 0; i < rounds; i++) {
-		struct ksocket_so_service svc = next() % 4 ? service(next() % 4) :
+		struct ksocket_so_service svc = next() % 4 ? service(next() % 5) :
 							     tcp_service(next() % 3);
 		union {
 			struct ksocket_so_service svc;
@@ -566,7 +597,8 @@ TEST_F_TIMEOUT(so, random, 3000)
 		size_t len = sizeof(svc);
 
 		svc.name[0] = 'a' + next() % 4;
-		svc.listen.port = htons(PORT + next() % 8);
+		if (svc.listen.family)
+			svc.listen.port = htons(PORT + next() % 8);
 		mutate(&svc, sizeof(svc));
 		if (next() % 8 == 0)
 			len = next() % (sizeof(svc) + 8);

@@ -185,8 +185,16 @@ static int ksocket_udp_connect(struct ksocket_worker *worker,
 	return 0;
 }
 
-static int ksocket_udp_open_reply(struct ksocket_worker *worker,
-				  struct ksocket_report *rep)
+/**
+ * ksocket_udp_open_reply() - make the socket to the receiver, connected
+ * @worker: the worker
+ * @rep: says what was wrong
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or a negative errno.
+ */
+int ksocket_udp_open_reply(struct ksocket_worker *worker,
+			   struct ksocket_report *rep)
 {
 	const struct ksocket_config *cfg = &worker->svc->cfg;
 	struct socket *sock;
@@ -219,6 +227,33 @@ static int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	worker->reply = sock;
 	worker->reply_label = ksocket_udp_reply_label(worker);
 	return 0;
+}
+
+/**
+ * ksocket_udp_reconnect() - have the stack choose another address to send from
+ * @worker: the worker; its address is not one that the guard knows it by
+ *
+ * The port stays.
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or a negative errno; sending connects then.
+ */
+int ksocket_udp_reconnect(struct ksocket_worker *worker)
+{
+	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	struct socket *sock = worker->reply;
+	int err;
+
+	lock_sock(sock->sk);
+	sock->sk->sk_userlocks &= ~SOCK_BINDADDR_LOCK;
+	release_sock(sock->sk);
+	err = ksocket_connect(sock, &nobody, sizeof(nobody), 0);
+	if (!err)
+		err = ksocket_udp_connect(worker, sock);
+	if (!err)
+		err = kernel_getsockname(sock, &worker->reply_end.addr.sa);
+
+	return min(err, 0);
 }
 
 /* With GRO a packet has lost its route before we see it. */
@@ -431,7 +466,30 @@ static void ksocket_udp_error_report(struct sock *sk)
 	rcu_read_unlock();
 }
 
-static void ksocket_udp_attach_reply(struct ksocket_worker *worker)
+/**
+ * ksocket_udp_check_reply() - look at once whether the receiver has refused
+ * @worker: the worker; what was sent last has been counted
+ *
+ * An ICMP error may come back while the socket still sends, and be told before
+ * that is counted: the count would look as if the receiver had been sent
+ * something since, and were back.
+ */
+void ksocket_udp_check_reply(struct ksocket_worker *worker)
+{
+	int err;
+
+	/* pairs with the barrier in ksocket_watch_work() */
+	smp_mb();
+	err = READ_ONCE(worker->reply->sk->sk_err);
+	if (ksocket_udp_error_is_refusal(err))
+		ksocket_watch_refused(worker->svc, err);
+}
+
+/**
+ * ksocket_udp_attach_reply() - listen to the errors of the socket to the receiver
+ * @worker: the worker
+ */
+void ksocket_udp_attach_reply(struct ksocket_worker *worker)
 {
 	struct sock *sk = worker->reply->sk;
 
@@ -442,7 +500,11 @@ static void ksocket_udp_attach_reply(struct ksocket_worker *worker)
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
-static void ksocket_udp_detach_reply(struct ksocket_worker *worker)
+/**
+ * ksocket_udp_detach_reply() - undo ksocket_udp_attach_reply()
+ * @worker: the worker; a softirq may be in there for an RCU grace period more
+ */
+void ksocket_udp_detach_reply(struct ksocket_worker *worker)
 {
 	struct sock *sk = worker->reply->sk;
 
@@ -528,8 +590,16 @@ static int ksocket_udp_send(struct socket *sock, struct msghdr *msg,
 	return len < 0 ? len : 0;
 }
 
-static int ksocket_udp_send_receiver(struct ksocket_worker *worker,
-				     const struct ksocket_datagram *dgram)
+/**
+ * ksocket_udp_send_receiver() - send through the socket to the receiver
+ * @worker: the worker
+ * @dgram: what to send; only its data counts
+ *
+ * Context: process context, may sleep, but does not wait for room.
+ * Return: 0 or a negative errno.
+ */
+int ksocket_udp_send_receiver(struct ksocket_worker *worker,
+			      const struct ksocket_datagram *dgram)
 {
 	struct msghdr msg = {};
 	int err;
@@ -623,7 +693,13 @@ static u32 ksocket_udp_rx_overflow(const struct ksocket_worker *worker)
 	return ksocket_sk_drops(worker->listen->sk);
 }
 
-static u32 ksocket_udp_reply_ignored(const struct ksocket_worker *worker)
+/**
+ * ksocket_udp_reply_ignored() - what the receiver has sent back, and nobody read
+ * @worker: the worker
+ *
+ * Return: datagrams, since the socket was made.
+ */
+u32 ksocket_udp_reply_ignored(const struct ksocket_worker *worker)
 {
 	const struct sock *sk;
 

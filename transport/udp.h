@@ -33,6 +33,15 @@ static inline bool ksocket_udp_pending(const struct ksocket_worker *worker)
 	       !skb_queue_empty_lockless(&udp_sk(sk)->reader_queue);
 }
 
+int ksocket_udp_open_reply(struct ksocket_worker *worker,
+			   struct ksocket_report *rep);
+int ksocket_udp_reconnect(struct ksocket_worker *worker);
+void ksocket_udp_check_reply(struct ksocket_worker *worker);
+void ksocket_udp_attach_reply(struct ksocket_worker *worker);
+void ksocket_udp_detach_reply(struct ksocket_worker *worker);
+int ksocket_udp_send_receiver(struct ksocket_worker *worker,
+			      const struct ksocket_datagram *dgram);
+u32 ksocket_udp_reply_ignored(const struct ksocket_worker *worker);
 int ksocket_udp_recv(struct ksocket_worker *worker,
 		     struct ksocket_datagram *dgram);
 void ksocket_udp_describe(const struct ksocket_worker *worker,

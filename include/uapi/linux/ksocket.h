@@ -76,7 +76,7 @@ struct ksocket_so_addr {
  *	and fills the rest
  * @mode: one of enum ksocket_mode_id in linux/ksocket_netlink.h
  * @datapath: one of enum ksocket_datapath there
- * @listen: where the requests come to
+ * @listen: where the requests come to, where the mode has requests
  * @reply: the receiver, where the mode has one
  * @ifindex: device that the datagrams have to come in by, or 0 for any
  * @threads: 1 to the number of processors online
@@ -92,8 +92,10 @@ struct ksocket_so_addr {
  * @idle_timeout: seconds that a connection may be idle, 0 for ever, to 86400
  * @keepalive: seconds after which a silent peer is asked whether it is there, 0
  *	for never, to 32767
+ * @interval: mode beacon: milliseconds from one to the next, 10 to 3600000; 0 in
+ *	the other modes
  * @text_len: bytes in @text
- * @text: what mode text answers
+ * @text: what mode text answers; of what mode beacon makes beacons
  */
 struct ksocket_so_service {
 	char name[KSOCKET_SO_NAME_LEN];
@@ -113,6 +115,7 @@ struct ksocket_so_service {
 	__u32 backlog;
 	__u32 idle_timeout;
 	__u32 keepalive;
+	__u32 interval;
 	__u32 text_len;
 	__u8 text[KSOCKET_SO_TEXT_LEN];
 };
@@ -124,7 +127,7 @@ struct ksocket_so_service {
  * @unreachable: 1 if the receiver refuses what it is sent, as far as is known
  * @n_closes: how many of @closes there are
  * @connections: TCP connections there are
- * @rx_packets: datagrams taken, those dropped later included
+ * @rx_packets: datagrams taken, those dropped later included; beacons made
  * @rx_bytes: their payload in bytes
  * @tx_packets: answers handed to the network stack
  * @tx_bytes: their payload in bytes
@@ -140,6 +143,7 @@ struct ksocket_so_service {
  * @connected: TCP connections to the receiver that came up
  * @drops: datagrams not answered, in the order of Documentation/drop-reasons.rst
  * @closes: TCP connections that have ended, likewise
+ * @beacons_missed: mode beacon: not made, because an earlier one was late
  */
 struct ksocket_so_stats {
 	char name[KSOCKET_SO_NAME_LEN];
@@ -163,6 +167,7 @@ struct ksocket_so_stats {
 	__aligned_u64 connected;
 	__aligned_u64 drops[KSOCKET_SO_DROPS];
 	__aligned_u64 closes[KSOCKET_SO_CLOSES];
+	__aligned_u64 beacons_missed;
 };
 
 #endif /* _UAPI_LINUX_KSOCKET_H */

@@ -21,22 +21,27 @@
  * @KSOCKET_MODE_ECHO: It is sent back, from the address that was asked.
  * @KSOCKET_MODE_DISCARD: It is counted and forgotten (RFC 863).
  * @KSOCKET_MODE_TEXT: The text is sent to the receiver.
+ * @KSOCKET_MODE_BEACON: There are none. At each interval a beacon is made of
+ *   the text, and sent to the receiver.
  */
 enum ksocket_mode_id {
 	KSOCKET_MODE_RELAY,
 	KSOCKET_MODE_ECHO,
 	KSOCKET_MODE_DISCARD,
 	KSOCKET_MODE_TEXT,
+	KSOCKET_MODE_BEACON,
 };
 
 #define KSOCKET_CONNECTIONS_MAX		65536
 #define KSOCKET_IDLE_TIMEOUT_MAX	86400
 #define KSOCKET_KEEPALIVE_MAX		32767
+#define KSOCKET_INTERVAL_MIN		10
+#define KSOCKET_INTERVAL_MAX		3600000
 
 /**
  * enum ksocket_proto - What the requests come by.
  * @KSOCKET_PROTO_UDP: Datagrams.
- * @KSOCKET_PROTO_TCP: Connections; mode text has none.
+ * @KSOCKET_PROTO_TCP: Connections; the modes text and beacon have none.
  */
 enum ksocket_proto {
 	KSOCKET_PROTO_UDP,
@@ -160,6 +165,7 @@ enum {
 	KSOCKET_A_STATS_ACCEPTED,
 	KSOCKET_A_STATS_CONNECTED,
 	KSOCKET_A_STATS_CLOSES,
+	KSOCKET_A_STATS_BEACONS_MISSED,
 
 	__KSOCKET_A_STATS_MAX
 };
@@ -209,6 +215,7 @@ enum {
 	KSOCKET_A_SERVICE_KEEPALIVE,
 	KSOCKET_A_SERVICE_CONNECTIONS,
 	KSOCKET_A_SERVICE_CONN,
+	KSOCKET_A_SERVICE_INTERVAL,
 
 	__KSOCKET_A_SERVICE_MAX
 };

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The clock of mode beacon. Nobody asks, so there is the socket to the receiver
+ * and nothing else, and the thread sends when it is time.
+ *
+ * The times are start + n * interval on CLOCK_MONOTONIC, whenever the thread came
+ * to send the ones before, so lateness does not add up. The clock stands still
+ * while the machine is suspended: no burst follows.
+ */
+#include <linux/hrtimer.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/sched.h>
+
+#include "sock.h"
+#include "udp.h"
+
+static u64 ksocket_beacon_interval(const struct ksocket_worker *worker)
+{
+	return (u64)worker->svc->cfg.interval * NSEC_PER_MSEC;
+}
+
+/* Skip those that should have been sent since the one that is due. */
+static void ksocket_beacon_skip(struct ksocket_worker *worker, u64 late)
+{
+	u64 interval = ksocket_beacon_interval(worker);
+	u64 missed = div64_u64(late, interval);
+
+	if (!missed)
+		return;
+
+	worker->due = ktime_add_ns(worker->due, missed * interval);
+	local_bh_disable();
+	ksocket_count_beacons(worker, KSOCKET_BEACON_MISSED, missed);
+	local_bh_enable();
+}
+
+/* The address that the ones before were sent from may have gone. */
+static int ksocket_beacon_send(struct ksocket_worker *worker,
+			       const struct ksocket_datagram *dgram)
+{
+	const struct ksocket_service *svc = worker->svc;
+	int err = 0;
+
+	if (!ksocket_guard_is_local(svc->net, &worker->reply_end.addr,
+				    svc->cfg.reply_ifindex))
+		err = ksocket_udp_reconnect(worker);
+
+	return err ? err : ksocket_udp_send_receiver(worker, dgram);
+}
+
+static void ksocket_beacon_make(struct ksocket_worker *worker)
+{
+	const struct ksocket_service *svc = worker->svc;
+	struct ksocket_datagram dgram = {
+		.from = worker->reply_end.addr,
+		.to = svc->cfg.reply,
+		.segs = 1,
+		.data = worker->buffer,
+	};
+	int err = -EMSGSIZE;
+
+	dgram.len = ksocket_beacon_compose(&svc->cfg, worker->seq,
+					   worker->buffer,
+					   svc->cfg.buffer_size);
+	if (dgram.len <= svc->cfg.buffer_size)
+		err = ksocket_beacon_send(worker, &dgram);
+
+	local_bh_disable();
+	ksocket_count_rx(worker, &dgram);
+	ksocket_datagram_sent(worker, &dgram, err);
+	local_bh_enable();
+
+	if (err)
+		return;
+	worker->seq++;
+	ksocket_udp_check_reply(worker);
+}
+
+static bool ksocket_beacon_serve(struct ksocket_worker *worker)
+{
+	ktime_t now = ktime_get();
+
+	if (ktime_before(now, worker->due))
+		return true;
+
+	ksocket_beacon_skip(worker, ktime_to_ns(ktime_sub(now, worker->due)));
+	ksocket_beacon_make(worker);
+	worker->due = ktime_add_ns(worker->due,
+				   ksocket_beacon_interval(worker));
+	return true;
+}
+
+static void ksocket_beacon_wait(struct ksocket_worker *worker)
+{
+	/* No signal reaches it, and it does not count as load. */
+	set_current_state(TASK_IDLE);
+	if (!kthread_should_stop()) {
+		schedule_hrtimeout(&worker->due, HRTIMER_MODE_ABS);
+		ksocket_count_wakeup(worker);
+	}
+	__set_current_state(TASK_RUNNING);
+}
+
+static void ksocket_beacon_close(struct ksocket_worker *worker)
+{
+	sock_release(worker->reply);
+	worker->reply = NULL;
+}
+
+/* The first one is due at once. */
+static void ksocket_beacon_attach(struct ksocket_worker *worker)
+{
+	worker->due = ktime_get();
+	ksocket_udp_attach_reply(worker);
+}
+
+static void ksocket_beacon_set_buffers(struct ksocket_worker *worker)
+{
+	ksocket_sock_set_sndbuf(worker->reply->sk, worker->svc->cfg.sndbuf);
+}
+
+/* Nothing comes. */
+static u32 ksocket_beacon_rx_overflow(const struct ksocket_worker *worker)
+{
+	return 0;
+}
+
+const struct ksocket_transport ksocket_beacon_udp = {
+	.name = "udp",
+	.open = ksocket_udp_open_reply,
+	.close = ksocket_beacon_close,
+	.attach = ksocket_beacon_attach,
+	.detach = ksocket_udp_detach_reply,
+	.set_buffers = ksocket_beacon_set_buffers,
+	.wait = ksocket_beacon_wait,
+	.rx_overflow = ksocket_beacon_rx_overflow,
+	.serve = ksocket_beacon_serve,
+	.send = ksocket_udp_send_receiver,
+	.reply_ignored = ksocket_udp_reply_ignored,
+};
