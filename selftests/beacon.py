@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+beacon.py - what beacon.sh needs of a receiver that looks at the clock.
+
+  beacon.py receive ADDRESS PORT COUNT   take COUNT datagrams and print a line for
+                                         each: when the kernel got it, in ns of
+                                         CLOCK_REALTIME, from where, and what; at
+                                         the end how many beacons were missed then
+  beacon.py steady MS                    look at such lines: every sequence number
+                                         once, in order, one in MS milliseconds
+"""
+import re
+import socket
+import struct
+import sys
+
+SO_TIMESTAMPNS = 35
+
+
+def missed():
+    try:
+        with open("/proc/net/ksocket", encoding="ascii") as file:
+            return re.search(r"^beacons_missed (\d+)$", file.read(), re.M).group(1)
+    except (OSError, AttributeError):
+        return 0
+
+
+def receive(address, port, count):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        sock.bind((address, int(port)))
+        for _ in range(int(count)):
+            data, ancillary, _, peer = sock.recvmsg(65536, 256)
+            seconds, ns = struct.unpack("qq", ancillary[0][2][:16])
+            print(seconds * 10**9 + ns, f"{peer[0]} {peer[1]}",
+                  data.decode(errors="replace"), flush=True)
+    print("missed", missed())
+
+
+def close_to(what, got, wanted, percent):
+    off = 100 * (got - wanted) / wanted
+    print(f"{what}: {got / 1e6:.4f} ms, {off:+.3f} %")
+    assert abs(off) <= percent, f"{what} is off by more than {percent} %"
+
+
+def steady(ms):
+    interval = int(ms) * 10**6
+    lines = sys.stdin.read().splitlines()
+    skipped = int(lines.pop().split()[1])
+    arrivals = [int(line.split()[0]) for line in lines]
+    seqs = [int(re.search(r"seq=(\d+)", line).group(1)) for line in lines]
+    monos = [int(re.search(r"mono=(\d+)", line).group(1)) for line in lines]
+    walls = [int(re.search(r"wall=(\d+)", line).group(1)) for line in lines]
+    assert seqs == list(range(len(lines))), seqs
+    steps = len(lines) - 1 + skipped
+    print(f"{len(lines)} beacons, {skipped} missed")
+    close_to("by their own clock", (monos[-1] - monos[0]) / steps, interval, 1)
+    close_to("by their arrival", (arrivals[-1] - arrivals[0]) / steps, interval, 1)
+    assert all(wall <= arrival for wall, arrival in zip(walls, arrivals)), \
+        "one arrived before it was sent"
+
+    # How far from the grid: the least late of the first half and of the second.
+    late = [mono - monos[0] - i * interval for i, mono in enumerate(monos)]
+    if skipped:
+        late = [(x + interval // 2) % interval - interval // 2 for x in late]
+    half = len(late) // 2
+    drift = min(late[half:]) - min(late[:half])
+    print(f"drift: {drift / 1e6:.3f} ms, latest: {(max(late) - min(late)) / 1e6:.3f} ms")
+    assert abs(drift) < 2 * 10**6, "the beacons drift"
+
+
+globals()[sys.argv[1]](*sys.argv[2:])

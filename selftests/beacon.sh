@@ -1,0 +1,347 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# beacon.sh - mode beacon: what is sent, when, and for how long.
+#
+# KSOCKET_SOAK=1: 10,000 beacons.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+INTERVAL=10
+COUNT=200
+[ -z "${KSOCKET_SOAK:-}" ] || COUNT=10000
+# There a beacon takes longer to send than the shortest interval.
+[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || INTERVAL=100 COUNT=$((COUNT / 4))
+
+# What takes long is not worth a moment of waiting.
+HOUR=3600000
+
+# listener FILE COUNT [NAMESPACE [ADDRESS]]: see beacon.py; $listener is its pid
+listener() {
+	local address=${4:-0.0.0.0}
+	spawn "${3:--}" python3 -u "$KSOCKET_TESTS/beacon.py" receive "$address" 9000 "$2" >"$1"
+	listener=$!
+	case $address in
+	*:*) wait_for 30 bound6 9000 "${3:--}" ;;
+	*) wait_for 30 bound4 9000 "${3:--}" ;;
+	esac
+}
+
+# payloads FILE: without the receiver's words before them
+payloads() {
+	sed '/^missed /d; s/^[0-9]* [^ ]* [0-9]* //' "$1"
+}
+
+lines_at_least() {
+	[ "$(wc -l <"$1")" -ge "$2" ]
+}
+
+beacon_default() {
+	receiver "$TMP/got" 9000
+	load mode=beacon reply_port=9000 interval=$HOUR
+	wait_for 20 test -s "$TMP/got"
+	grep -qxE "seq=0 wall=[0-9]{19} mono=[0-9]+ host=$(uname -n)" "$TMP/got" ||
+		fail "$(cat "$TMP/got")"
+	assert_eq "listen" "$(counter listen)" -
+	assert_eq "reply" "$(counter reply)" 127.0.0.1:9000
+	assert_eq "interval" "$(counter interval)" $HOUR
+	assert_tx 1
+	assert_eq "rx_packets" "$(counter rx_packets)" 1
+	assert_eq "tx_bytes" "$(counter tx_bytes)" "$(stat -c %s "$TMP/got")"
+	assert_eq "sockets" "$(ss -Hun 'dport = :9000' | wc -l)" 1
+	assert_eq "thread" "$(ps -o comm= "$(thread_pids)")" ksocket/9000.0
+	unload
+	nothing_left 2325
+}
+
+beacon_steady() {
+	listener "$TMP/got" $COUNT
+	load mode=beacon reply_port=9000 interval=$INTERVAL
+	wait "$listener"
+	python3 "$KSOCKET_TESTS/beacon.py" steady $INTERVAL <"$TMP/got"
+	unload
+}
+
+# Who keeps the thread from its processor makes it late. It skips what it has
+# missed, says so, and goes on where it would be.
+beacon_late() {
+	local sent missed=0
+	listener "$TMP/got" 1000000
+	load mode=beacon reply_port=9000 interval=$INTERVAL
+	wait_for 20 lines_at_least "$TMP/got" 5
+	taskset -pc 0 "$(thread_pids)" >/dev/null
+	# shellcheck disable=SC2016 # the other shell expands it
+	taskset -c 0 chrt -f 50 bash -c 'end=$(($(date +%s%3N) + 600))
+		until [ $(date +%s%3N) -ge $end ]; do for i in {1..2000}; do :; done; done'
+	missed=$(counter beacons_missed)
+	assert_ge "beacons_missed" "$missed" $((400 / INTERVAL))
+	wait_for 20 lines_at_least "$TMP/got" "$(($(wc -l <"$TMP/got") + 10))"
+	rmmod ksocket
+	sent=$(payloads "$TMP/got" | wc -l)
+	payloads "$TMP/got" | sed 's/ .*//' | diff - <(seq -f seq=%.0f 0 $((sent - 1))) ||
+		fail "sequence numbers were skipped"
+	# Not two of them at the same time, unless the late one comes next to the
+	# one after it.
+	payloads "$TMP/got" | sed 's/.*mono=\([0-9]*\).*/\1/' |
+		awk -v ms=$INTERVAL 'NR > 1 && $1 - last < ms * 250000 { n++ } { last = $1 }
+			END { print n + 0, "close together"; exit n > 3 }' || fail "a burst"
+	kill "$listener"
+}
+
+# sends TEMPLATE PATTERN: a beacon made of that looks like that
+sends() {
+	rm -f "$TMP/got"
+	receiver "$TMP/got" 9000
+	load mode=beacon reply_port=9000 interval=$HOUR "text=\"$1\""
+	assert_tx 1
+	wait_for 20 counter_is tx_bytes "$(stat -c %s "$TMP/got")"
+	grep -qzxE "$2" "$TMP/got" || fail "'$1' became '$(cat "$TMP/got")'"
+	unload
+	kill $!
+	wait
+}
+
+beacon_words() {
+	local host long
+	host=$(uname -n)
+	sends "{seq}{seq}" 00
+	sends "{host}" "$host"
+	sends "{wall}" '[0-9]{19}'
+	sends "no word" "no word"
+	# Other braces are themselves.
+	sends '{}{ {seq} }{seq}' '\{\}\{ 0 \}0'
+	sends '{{seq}}{' '\{0\}\{'
+	# The longest template, and what becomes of it.
+	long=$(printf '{wall}%.0s' {1..170})
+	sends "$long" '[0-9]{3230}'
+}
+
+beacon_empty() {
+	listener "$TMP/got" 1
+	load mode=beacon reply_port=9000 interval=$HOUR text=
+	wait "$listener"
+	assert_eq "payload" "$(payloads "$TMP/got")" ""
+	assert_tx 1
+	assert_eq "tx_bytes" "$(counter tx_bytes)" 0
+	unload
+}
+
+# refused ERRNO LINE PARAMETER...
+refused() {
+	log_mark
+	assert_eq "errno of ${*:3}" \
+		"$("$KSOCKET_TESTS/load_module" "$KSOCKET_KO" mode=beacon "${@:3}")" "$1"
+	assert_eq "log of ${*:3}" "$(log_since)" "ksocket: $2"
+	refute loaded
+}
+
+beacon_refused() {
+	local allowed="unknown, allowed {seq}, {wall}, {mono} and {host}" word
+	for word in '{foo}' '{SEQ}' '{seq2}' '{se-q}' '{0}'; do
+		refused EINVAL "text: $word: $allowed" "text=$word"
+		refused EINVAL "text: $word: $allowed" "text={seq}{$word{host}"
+	done
+	refused EINVAL "text: {$(printf '%031d' 0): $allowed" "text={$(printf '%01000d' 1)}"
+	for word in -1 9 3600001 99999999999; do
+		refused ERANGE "interval=$word: out of range, allowed 10 to 3600000" "interval=$word"
+	done
+	refused EINVAL "interval=1s: not a number, allowed 10 to 3600000" interval=1s
+	refused EINVAL "mode=beacon: for datagrams only, proto=tcp allows relay, echo or discard" \
+		proto=tcp
+	[ "$(getconf _NPROCESSORS_ONLN)" = 1 ] ||
+		refused ERANGE "threads=2: out of range, mode=beacon allows 1" threads=2
+	refused ENETUNREACH "cannot reach reply address 192.0.2.77:23: errno 101" \
+		reply_addr=192.0.2.77
+	# Other modes look at none of it.
+	load mode=text listen_port=7000 'text={foo}'
+	unload
+}
+
+# The listen side is not there, whatever the parameters say of it.
+beacon_no_listener() {
+	local args
+	for args in listen_port=0 "listen_port=9000 reply_port=9000" "listen_addr=192.0.2.77"; do
+		log_mark
+		# shellcheck disable=SC2086 # a list of words
+		load mode=beacon interval=$HOUR $args
+		assert_eq "services" "$(counter service)" param
+		assert_eq "listen sockets" "$(ss -Huan state unconnected)" ""
+		unload
+	done
+	assert_eq "the log" "$(log_since)" "ksocket: service param started: udp -, beacon to\
+ 127.0.0.1:23, threads 1
+ksocket: service param stopped"
+}
+
+# Longer than its buffer it is not sent, and counted.
+beacon_too_long() {
+	load mode=beacon reply_port=9000 interval=$HOUR buffer_size=9 text=0123456789
+	wait_for 20 counter_is rx_packets 1
+	assert_eq "drop_send_too_long" "$(counter drop_send_too_long)" 1
+	assert_eq "rx_bytes" "$(counter rx_bytes)" 10
+	assert_tx 0
+	unload
+	receiver "$TMP/got" 9000
+	load mode=beacon reply_port=9000 interval=$HOUR buffer_size=10 text=0123456789
+	wait_for 20 file_is "$TMP/got" 0123456789
+	unload
+}
+
+beacon_ipv6() {
+	[ -d /proc/sys/net/ipv6 ] || skip "no IPv6"
+	listener "$TMP/got" 5 - ::1
+	load mode=beacon reply_addr=::1 reply_port=9000 interval=$INTERVAL "text={seq}"
+	wait "$listener"
+	assert_eq "payloads" "$(payloads "$TMP/got" | paste -sd ' ')" "0 1 2 3 4"
+	assert_eq "reply" "$(counter reply)" "[::1]:9000"
+	unload
+}
+
+# tx_at_least COUNT [NAMESPACE]
+tx_at_least() {
+	[ "$(counter tx_packets "${2:--}")" -ge "$1" ]
+}
+
+# Nobody there: it is sent all the same and at the same pace, and the first one
+# after the receiver has come arrives.
+beacon_dead_receiver() {
+	local sent
+	log_mark
+	load mode=beacon reply_port=9000 interval=100 "text={seq}"
+	wait_for 30 tx_at_least 10
+	assert_ge "stale_errors" "$(counter stale_errors)" 5
+	listener "$TMP/got" 3
+	sent=$(counter tx_packets)
+	wait "$listener"
+	assert_le "the first that arrived" "$(payloads "$TMP/got" | sed -n 1p)" $((sent + 2))
+	assert_eq "drops" "$(counter drop_send_refused)" 0
+	assert_eq "the log" "$(log_since | grep -v ' started: ')" ""
+	unload
+}
+
+# unload_times PARAMETER...: microseconds of five of them, the least first
+unload_times() {
+	for _ in 1 2 3 4 5; do
+		load "$@"
+		"$KSOCKET_TESTS/unload_time"
+	done | sort -n | paste -sd ' '
+}
+
+# In the middle of an hour it takes what no service takes, or a tenth of a second.
+beacon_unload() {
+	local empty took limit=100000
+	empty=$(unload_times listen_port=0)
+	took=$(unload_times mode=beacon reply_port=9000 interval=$HOUR)
+	echo "microseconds: no service $empty; a beacon $took"
+	[ $((${empty%% *} * 2)) -le $limit ] || limit=$((${empty%% *} * 2))
+	assert_le "microseconds to unload" "${took%% *}" $limit
+	# And while it is sent all the time.
+	for _ in 1 2 3 4 5; do
+		load mode=beacon reply_port=9000 interval=10
+		sleep "0.0$((RANDOM % 10))"
+		unload
+	done
+	nothing_left 2325
+}
+
+beacon_netns_exit() {
+	local ms
+	ns_add peer
+	for ms in $HOUR 10; do
+		peer_add gone
+		load_in gone mode=beacon reply_addr=192.0.2.2 reply_port=9000 interval="$ms"
+		wait_for 20 tx_at_least 1 gone
+		ns_del gone
+		wait_for 20 peer_gone gone
+		assert_eq "threads" "$(threads)" 0
+		rmmod ksocket
+	done
+}
+
+# arrives FILE FROM: one more from that address
+arrives() {
+	[ "$(tail -n 1 "$1" | cut -d ' ' -f 2)" = "$2" ]
+}
+
+# The address it is sent from goes, and another comes; then the device goes down.
+_address_changes() {
+	local from=$1 to=$2 bits=$3 receiver=$4
+	load_in a mode=beacon "reply_addr=$receiver" reply_port=9000 interval=50 "text={seq}"
+	wait_for 20 arrives "$TMP/got" "$from"
+	ns_ip a addr add "$to/$bits" dev veth0 ${5:+nodad}
+	ns_ip a addr del "$from/$bits" dev veth0
+	wait_for 20 arrives "$TMP/got" "$to"
+	ns_ip a link set veth0 down
+	wait_for 20 refute_counter drop_send_unreachable 0 a
+	ns_ip a link set veth0 up
+	ns_ip a addr replace "$to/$bits" dev veth0 ${5:+nodad}
+	lines=$(wc -l <"$TMP/got")
+	wait_for 30 lines_at_least "$TMP/got" $((lines + 3))
+	unload_in a
+	kill "$listener"
+}
+
+refute_counter() {
+	[ "$(counter "$1" "$3")" != "$2" ]
+}
+
+beacon_address_ipv4() {
+	ns_pair a b
+	# With its only address a device loses its routes, and with them the other.
+	in_ns a sh -c 'echo 1 >/proc/sys/net/ipv4/conf/all/promote_secondaries'
+	listener "$TMP/got" 100000 b
+	_address_changes 192.0.2.1 192.0.2.7 24 192.0.2.2
+}
+
+beacon_address_ipv6() {
+	[ -d /proc/sys/net/ipv6 ] || skip "no IPv6"
+	ns_pair a b
+	listener "$TMP/got" 100000 b ::
+	_address_changes 2001:db8::1 2001:db8::7 64 2001:db8::2 nodad
+}
+
+# ss -K breaks the connection; it is made again, from the same port.
+beacon_socket_killed() {
+	local port
+	ns_pair a b
+	listener "$TMP/got" 100000 b
+	load_in a mode=beacon reply_addr=192.0.2.2 reply_port=9000 interval=50 "text={seq}"
+	wait_for 20 lines_at_least "$TMP/got" 2
+	port=$(tail -n 1 "$TMP/got" | cut -d ' ' -f 3)
+	in_ns a ss -K -u 'dport = :9000' >/dev/null
+	lines=$(wc -l <"$TMP/got")
+	wait_for 20 lines_at_least "$TMP/got" $((lines + 3))
+	assert_eq "ports" "$(cut -d ' ' -f 3 "$TMP/got" | sort -u)" "$port"
+	unload_in a
+	kill "$listener"
+}
+
+# device= is where it goes out.
+beacon_device() {
+	ns_pair a b
+	listener "$TMP/got" 1 b
+	load_in a mode=beacon reply_addr=192.0.2.2 reply_port=9000 interval=$HOUR device=veth0
+	assert_eq "bound to" "$(in_ns a ss -Hun 'dport = :9000' | awk '{ print $3 }' |
+		sed 's/.*%\(.*\):.*/\1/')" veth0
+	wait "$listener"
+	unload_in a
+}
+
+ksocket_run_tests \
+	beacon_default:"the default is what is documented" \
+	beacon_steady:"$COUNT beacons, one in $INTERVAL ms, no drift" \
+	beacon_late:"a late one skips what it has missed" \
+	beacon_words:"the words of the template" \
+	beacon_empty:"an empty template makes empty datagrams" \
+	beacon_refused:"unknown words, intervals, threads" \
+	beacon_no_listener:"there is no listen side" \
+	beacon_too_long:"one that is longer than the buffer" \
+	beacon_ipv6:"IPv6" \
+	beacon_dead_receiver:"a dead receiver, and its return" \
+	beacon_unload:"unload in the middle of an hour" \
+	beacon_netns_exit:"its namespace ends" \
+	beacon_address_ipv4:"IPv4: the address changes, the device goes" \
+	beacon_address_ipv6:"IPv6: the address changes, the device goes" \
+	beacon_socket_killed:"ss -K does not stop it" \
+	beacon_device:"the device it goes out by"
