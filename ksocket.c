@@ -105,6 +105,7 @@ static const struct ksocket_mode *const ksocket_modes[] = {
 	[KSOCKET_MODE_DISCARD] = &ksocket_discard,
 	[KSOCKET_MODE_TEXT] = &ksocket_text,
 	[KSOCKET_MODE_BEACON] = &ksocket_beacon,
+	[KSOCKET_MODE_BEACON_SINK] = &ksocket_beacon_sink,
 };
 
 /**
@@ -274,6 +275,16 @@ static int ksocket_datagram_answer(struct ksocket_worker *worker,
 	return err ? err : svc->transport->build(worker, dgram);
 }
 
+static void ksocket_datagram_discard(struct ksocket_worker *worker,
+				     const struct ksocket_datagram *dgram)
+{
+	const struct ksocket_mode *mode = worker->svc->cfg.mode;
+
+	if (mode->consume)
+		mode->consume(worker, dgram);
+	ksocket_count_discarded(worker, dgram);
+}
+
 /**
  * ksocket_worker_handle() - one datagram, from its counting in to its way out
  * @worker: the worker; its lock is held, and it needs no thread
@@ -295,7 +306,7 @@ void ksocket_worker_handle(struct ksocket_worker *worker,
 	if (unlikely(reason != KSOCKET_DROP_NONE)) {
 		ksocket_drop(worker, dgram, reason, 0);
 	} else if (svc->cfg.mode->verdict == KSOCKET_DISCARD) {
-		ksocket_count_discarded(worker, dgram);
+		ksocket_datagram_discard(worker, dgram);
 	} else {
 		err = ksocket_datagram_answer(worker, dgram);
 		if (unlikely(err == -EOPNOTSUPP)) {
@@ -624,13 +635,19 @@ static void ksocket_userns_uncharge(const struct net *net, unsigned int threads)
 		atomic_sub(threads, &ksocket_userns_threads);
 }
 
+static void ksocket_worker_free(struct ksocket_worker *worker)
+{
+	kfree(worker->state);
+	free_percpu(worker->stats);
+}
+
 static void ksocket_service_free(struct ksocket_service *svc)
 {
 	unsigned int i;
 
 	ksocket_userns_uncharge(svc->net, svc->cfg.threads);
 	for (i = 0; i < svc->cfg.threads; i++)
-		free_percpu(svc->workers[i].stats);
+		ksocket_worker_free(&svc->workers[i]);
 	/* Other services may still look at the endpoints in it. */
 	kfree_rcu(svc, rcu);
 }
@@ -658,12 +675,23 @@ static int ksocket_worker_init(struct ksocket_worker *worker,
 	if (!worker->stats)
 		return -ENOMEM;
 
+	if (svc->cfg.mode->state_size) {
+		worker->state = kzalloc(svc->cfg.mode->state_size,
+					GFP_KERNEL_ACCOUNT);
+		if (!worker->state)
+			goto err_free;
+	}
+
 	for_each_possible_cpu(cpu)
 		u64_stats_init(&per_cpu_ptr(worker->stats, cpu)->syncp);
 	spin_lock_init(&worker->lock);
 	skb_queue_head_init(&worker->queue);
 	__skb_queue_head_init(&worker->batch);
 	return 0;
+
+err_free:
+	free_percpu(worker->stats);
+	return -ENOMEM;
 }
 
 /* As people write it. */
@@ -717,7 +745,7 @@ ksocket_service_alloc(struct net *net, const struct ksocket_config *cfg)
 
 err_free:
 	while (i--)
-		free_percpu(svc->workers[i].stats);
+		ksocket_worker_free(&svc->workers[i]);
 	kfree(svc);
 	return NULL;
 }

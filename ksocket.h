@@ -142,11 +142,26 @@ enum ksocket_close {
 
 /*
  * The one table of what is counted of beacons: enumerator, name, meaning. The
- * counters and their keys in /proc/net/ksocket come from it.
+ * counters and their keys in /proc/net/ksocket come from it. All but the first
+ * are mode beacon-sink's, see respond/sink.c.
  */
 #define KSOCKET_BEACON_TABLE(X) \
 	X(MISSED, "beacons_missed", \
-	  "mode beacon: was due while an earlier one was late, and was not made")
+	  "mode beacon: was due while an earlier one was late, and was not made") \
+	X(RECEIVED, "beacon_received", \
+	  "a higher sequence number than any before, or the first of a sender") \
+	X(LOST, "beacon_lost", \
+	  "a sequence number that was skipped") \
+	X(LATE, "beacon_late", \
+	  "one of those came after all") \
+	X(DUPLICATE, "beacon_duplicate", \
+	  "a sequence number that has come before") \
+	X(RESTARTED, "beacon_restarted", \
+	  "a sender counts anew, far below or above the highest one") \
+	X(MALFORMED, "beacon_malformed", \
+	  "there is no sequence number in it") \
+	X(EVICTED, "beacon_evicted", \
+	  "a sender was forgotten, because another one came")
 
 /* One enumerator for each row, as for the drop reasons. */
 enum ksocket_beacon_count {
@@ -499,6 +514,7 @@ struct ksocket_datagram {
  * @tcp: the connections of a TCP service, or NULL
  * @due: when the next beacon is
  * @seq: its sequence number
+ * @state: what the mode remembers, or NULL
  *
  * Workers share nothing on the data path.
  */
@@ -528,6 +544,7 @@ struct ksocket_worker {
 	struct ksocket_tcp *tcp;
 	ktime_t due;
 	u64 seq;
+	void *state;
 };
 
 /**
@@ -651,6 +668,9 @@ enum ksocket_verdict {
  * @text: its text when no other is given; NULL where it has none
  * @unasked: there are no requests, and nothing listens for any; what is sent is
  *	made by transport/beacon.c
+ * @consume: looks at a request, or a burst of them, that is discarded; NULL where
+ *	nobody has to. The worker's lock is held.
+ * @state_size: bytes that a worker needs to remember for it, zeroed at first
  * @check: is the configuration one for this mode? NULL where any is. Return: 0
  *	or a negative errno, reported.
  */
@@ -662,6 +682,9 @@ struct ksocket_mode {
 	const char *text;
 	void (*compose)(const struct ksocket_config *cfg,
 			struct ksocket_datagram *dgram);
+	void (*consume)(struct ksocket_worker *worker,
+			const struct ksocket_datagram *burst);
+	size_t state_size;
 	int (*check)(const struct ksocket_config *cfg,
 		     struct ksocket_report *rep);
 };
@@ -786,6 +809,7 @@ extern const struct ksocket_mode ksocket_echo;
 extern const struct ksocket_mode ksocket_discard;
 extern const struct ksocket_mode ksocket_text;
 extern const struct ksocket_mode ksocket_beacon;
+extern const struct ksocket_mode ksocket_beacon_sink;
 
 /* respond/beacon.c */
 size_t ksocket_beacon_compose(const struct ksocket_config *cfg, u64 seq,

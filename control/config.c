@@ -192,7 +192,8 @@ int ksocket_config_check(const struct ksocket_config *cfg,
 					    "threads=%u: out of range, allowed 1 to %u",
 					    cfg->threads, num_online_cpus());
 
-	if (cfg->proto == KSOCKET_PROTO_TCP && cfg->mode->text)
+	if (cfg->proto == KSOCKET_PROTO_TCP &&
+	    (cfg->mode->text || cfg->mode->consume))
 		return ksocket_report_field(rep, -EINVAL, KSOCKET_FIELD_MODE,
 					    "this mode is for datagrams only, need proto udp",
 					    "mode=%s: for datagrams only, proto=tcp allows relay, echo or discard",

@@ -55,7 +55,7 @@ const struct nla_policy ksocket_address_nl_policy[KSOCKET_A_ADDRESS_SCOPE + 1] =
 /* Global operation policy for ksocket */
 const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_INTERVAL + 1] = {
 	[KSOCKET_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = KSOCKET_NAME_MAX, },
-	[KSOCKET_A_SERVICE_MODE] = NLA_POLICY_MAX(NLA_U32, 4),
+	[KSOCKET_A_SERVICE_MODE] = NLA_POLICY_MAX(NLA_U32, 5),
 	[KSOCKET_A_SERVICE_LISTEN] = NLA_POLICY_NESTED(ksocket_address_nl_policy),
 	[KSOCKET_A_SERVICE_REPLY] = NLA_POLICY_NESTED(ksocket_address_nl_policy),
 	[KSOCKET_A_SERVICE_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),

@@ -32,7 +32,7 @@ KSOCKET_PARAM(reply_addr, "127.0.0.1",
 KSOCKET_PARAM(reply_port, "23",
 	      "port of the receiver, 1 to 65535 (default 23)");
 KSOCKET_PARAM(mode, "relay",
-	      "relay: pass on to the receiver; echo: send back; discard: take and forget; text: send the text to the receiver; beacon: send the text at each interval, unasked (default relay)");
+	      "relay: pass on to the receiver; echo: send back; discard: take and forget; text: send the text to the receiver; beacon: send the text at each interval, unasked; beacon-sink: take beacons and count what is lost (default relay)");
 KSOCKET_PARAM(proto, "udp",
 	      "udp: datagrams; tcp: connections, in the modes relay, echo and discard (default udp)");
 
@@ -336,7 +336,7 @@ int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
 	cfg->mode = ksocket_mode_find(mode);
 	if (!cfg->mode)
 		return ksocket_report(rep, -EINVAL,
-				      "mode=%.32s: unknown, allowed relay, echo, discard, text or beacon",
+				      "mode=%.32s: unknown, allowed relay, echo, discard, text, beacon or beacon-sink",
 				      mode);
 
 	/* The kernel has cut off what does not fit. */

@@ -59,7 +59,7 @@ static int ksocket_so_read_numbers(struct ksocket_config *cfg,
 {
 	BUILD_BUG_ON(KSOCKET_SO_TEXT_LEN != KSOCKET_TEXT_MAX);
 
-	if (from->mode > KSOCKET_MODE_BEACON ||
+	if (from->mode > KSOCKET_MODE_BEACON_SINK ||
 	    from->datapath > KSOCKET_DATAPATH_SOFTIRQ || from->gro > 1 ||
 	    from->proto > KSOCKET_PROTO_TCP ||
 	    !from->buffer_size || from->buffer_size > KSOCKET_BUFFER_MAX ||
@@ -291,6 +291,13 @@ static void ksocket_so_write_stats(const struct ksocket_service *svc,
 	to->n_closes = KSOCKET_CLOSE_MAX;
 	memcpy(to->closes, sum.closes, sizeof(sum.closes));
 	to->beacons_missed = sum.beacons[KSOCKET_BEACON_MISSED];
+	to->beacon_received = sum.beacons[KSOCKET_BEACON_RECEIVED];
+	to->beacon_lost = sum.beacons[KSOCKET_BEACON_LOST];
+	to->beacon_late = sum.beacons[KSOCKET_BEACON_LATE];
+	to->beacon_duplicate = sum.beacons[KSOCKET_BEACON_DUPLICATE];
+	to->beacon_restarted = sum.beacons[KSOCKET_BEACON_RESTARTED];
+	to->beacon_malformed = sum.beacons[KSOCKET_BEACON_MALFORMED];
+	to->beacon_evicted = sum.beacons[KSOCKET_BEACON_EVICTED];
 }
 
 /* The name stands at the same place in both structs of a service. */

@@ -18,7 +18,8 @@ max_connections backlog idle_timeout keepalive connections accepted connected
 close_done close_reset close_timeout close_idle close_unfinished close_limit
 close_loop close_upstream_refused close_upstream_unreachable
 close_upstream_timeout close_nomem close_stopped
-interval beacons_missed"
+interval beacons_missed beacon_received beacon_lost beacon_late beacon_duplicate
+beacon_restarted beacon_malformed beacon_evicted"
 
 counters_format() {
 	load listen_port=7000

@@ -188,7 +188,7 @@ def refusals():
     bad(errno.ERANGE, "out of range", ".sndbuf", sndbuf=1)
     bad(errno.ERANGE, "out of range", ".sndbuf", sndbuf=0xffffffff)
     bad(errno.ERANGE, "out of range", ".datapath", datapath=3)
-    bad(errno.ERANGE, "out of range", ".mode", mode=5)
+    bad(errno.ERANGE, "out of range", ".mode", mode=6)
     bad(errno.ERANGE, "out of range", ".gro", gro=2)
     bad(errno.ERANGE, "", ".text", base=dict(RELAY, mode="text", text=bytes(1025)))
     # connections
@@ -212,7 +212,8 @@ def refusals():
     bad(errno.ERANGE, "a beacon has one thread", ".threads", base=BEACON,
         threads=min(2, os.cpu_count()))
     bad(errno.EINVAL, "unknown word in braces", ".text", base=dict(BEACON, text=b"{Seq}"))
-    bad(errno.EINVAL, "this mode is for datagrams only", ".mode", base=BEACON, proto="tcp")
+    for base in (BEACON, dict(ECHO, mode="beacon-sink")):
+        bad(errno.EINVAL, "this mode is for datagrams only", ".mode", base=base, proto="tcp")
     # what is only told
     bad(errno.EINVAL, "", None, device="lo")
     bad(errno.EINVAL, "", None, stop_reason="asked")
@@ -827,6 +828,33 @@ def beacon_told():
             while receiver.recv(65536) != b"mine":
                 pass
         ynl.do("service-del", {"name": "a"})
+
+
+def sink_counts():
+    ynl = family()
+    ynl.do("service-new", dict(ECHO, mode="beacon-sink"))
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.connect(("127.0.0.1", 7000))
+
+    def after(*payloads):
+        for payload in payloads:
+            sender.send(payload)
+        end = time.monotonic() + 20
+        while True:
+            stats = ynl.do("service-get", {"name": "a"})["stats"]
+            counts = [stats[f"beacon-{what}"] for what in (
+                "received", "lost", "late", "duplicate", "restarted", "malformed", "evicted")]
+            if sum(counts) - counts[1] - counts[4] >= len(payloads):
+                return counts
+            assert time.monotonic() < end, stats
+
+    got = after(b"seq=0", b"seq=9", b"seq=5", b"seq=5", b"", b"seq=100", b"seq=1")
+    assert got == [4, 98, 1, 1, 1, 1, 0], got
+    # From 0 again, but who has sent what is known still.
+    ynl.do("stats-reset", {"name": "a"})
+    assert after() == [0] * 7
+    assert after(b"seq=1", b"seq=3") == [1, 1, 0, 1, 0, 0, 0]
+    ynl.do("service-del", {"name": "a"})
 
 
 def losses_told():

@@ -71,6 +71,7 @@ threads_apart() { by_library threads_apart; }
 events_told() { by_library events_told; }
 receiver_told() { by_library receiver_told; }
 beacon_told() { by_library beacon_told; }
+sink_counts() { by_library sink_counts; }
 losses_told() { by_library losses_told; }
 dialogue() { by_library dialogue; }
 outer_world() { by_library outer_world; }
@@ -101,6 +102,7 @@ ksocket_run_tests \
 	receiver_told:"a receiver that refuses and one that is back are told, in time" \
 	upstream_told:"likewise a receiver of connections" \
 	beacon_told:"likewise of a beacon's receiver, whom nobody makes it send to" \
+	sink_counts:"what a sink of beacons counts, and from 0 again" \
 	losses_told:"loops and losses are told, now and then" \
 	dialogue:"a message, its answer, and what the kernel says on its own" \
 	outer_world:"an unprivileged user namespace has its own services" \

@@ -68,7 +68,7 @@ static inline void put_address(struct message *msg, int type, int port)
 
 static inline void put_service(struct message *msg)
 {
-	int mode = next() % 5;
+	int mode = next() % 6;
 
 	put_u32(msg, KSOCKET_A_SERVICE_MODE, mode);
 	if (mode != KSOCKET_MODE_BEACON)

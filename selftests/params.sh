@@ -117,7 +117,7 @@ params_mode() {
 	some proxy "" ECHO echoo
 	for value in "${VALUES[@]}"; do
 		refused_value EINVAL "mode=$value" \
-			"unknown, allowed relay, echo, discard, text or beacon"
+			"unknown, allowed relay, echo, discard, text, beacon or beacon-sink"
 	done
 	all_refused
 }

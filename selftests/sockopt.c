@@ -387,6 +387,38 @@ TEST_F(so, beacon)
 	EXPECT_EQ(0, del(self, "a"));
 }
 
+/* What a sink of beacons counts is told member by member. */
+TEST_F(so, beacon_sink)
+{
+	static const char *const payloads[] = {
+		"seq=0", "seq=9", "seq=5", "seq=5", "", "seq=100", "seq=1",
+	};
+	struct ksocket_so_service svc = service(KSOCKET_MODE_BEACON_SINK);
+	struct ksocket_so_stats stats = { .name = "a" };
+	int fd, tries = PATIENCE * 100;
+	size_t i;
+
+	ASSERT_EQ(0, add(self, &svc));
+	fd = dial(SOCK_DGRAM, PORT);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 7; i++)
+		EXPECT_EQ(strlen(payloads[i]),
+			  send(fd, payloads[i], strlen(payloads[i]), 0));
+	close(fd);
+	while (!so_get(self, KSOCKET_SO_STATS, &stats, sizeof(stats)) &&
+	       stats.discarded < 7 && tries--)
+		usleep(10000);
+	EXPECT_EQ(4, stats.beacon_received);
+	EXPECT_EQ(98, stats.beacon_lost);
+	EXPECT_EQ(1, stats.beacon_late);
+	EXPECT_EQ(1, stats.beacon_duplicate);
+	EXPECT_EQ(1, stats.beacon_restarted);
+	EXPECT_EQ(1, stats.beacon_malformed);
+	EXPECT_EQ(0, stats.beacon_evicted);
+	EXPECT_EQ(0, stats.beacons_missed);
+	EXPECT_EQ(0, del(self, "a"));
+}
+
 #define BAD(errno, change) BAD_OF(service(KSOCKET_MODE_RELAY), errno, change)
 #define BAD_TCP(errno, change) \
 	BAD_OF(tcp_service(KSOCKET_MODE_RELAY), errno, change)
@@ -411,7 +443,7 @@ TEST_F(so, refusals)
 	BAD(EINVAL, svc.name[5] = 'x');
 	BAD(EINVAL, svc.name[1] = ' ');
 	BAD(EINVAL, svc.name[1] = '/');
-	BAD(ERANGE, svc.mode = 5);
+	BAD(ERANGE, svc.mode = 6);
 	BAD(ERANGE, svc.mode = ~0u);
 	BAD(ERANGE, svc.datapath = 3);
 	BAD(ERANGE, svc.gro = 2);
@@ -587,7 +619,7 @@ TEST_F_TIMEOUT(so, random, 3000)
 	int i, done = 0, option;
 
 	for (i = 0; i < rounds; i++) {
-		struct ksocket_so_service svc = next() % 4 ? service(next() % 5) :
+		struct ksocket_so_service svc = next() % 4 ? service(next() % 6) :
 							     tcp_service(next() % 3);
 		union {
 			struct ksocket_so_service svc;

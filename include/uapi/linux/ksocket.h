@@ -144,6 +144,13 @@ struct ksocket_so_service {
  * @drops: datagrams not answered, in the order of Documentation/drop-reasons.rst
  * @closes: TCP connections that have ended, likewise
  * @beacons_missed: mode beacon: not made, because an earlier one was late
+ * @beacon_received: mode beacon-sink, as all that follow: beacons in their order
+ * @beacon_lost: sequence numbers that were skipped
+ * @beacon_late: those of them that came after all
+ * @beacon_duplicate: beacons that had come before
+ * @beacon_restarted: senders that have begun to count anew
+ * @beacon_malformed: datagrams without a sequence number
+ * @beacon_evicted: senders forgotten because others came
  */
 struct ksocket_so_stats {
 	char name[KSOCKET_SO_NAME_LEN];
@@ -168,6 +175,13 @@ struct ksocket_so_stats {
 	__aligned_u64 drops[KSOCKET_SO_DROPS];
 	__aligned_u64 closes[KSOCKET_SO_CLOSES];
 	__aligned_u64 beacons_missed;
+	__aligned_u64 beacon_received;
+	__aligned_u64 beacon_lost;
+	__aligned_u64 beacon_late;
+	__aligned_u64 beacon_duplicate;
+	__aligned_u64 beacon_restarted;
+	__aligned_u64 beacon_malformed;
+	__aligned_u64 beacon_evicted;
 };
 
 #endif /* _UAPI_LINUX_KSOCKET_H */

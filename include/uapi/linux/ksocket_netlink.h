@@ -23,6 +23,8 @@
  * @KSOCKET_MODE_TEXT: The text is sent to the receiver.
  * @KSOCKET_MODE_BEACON: There are none. At each interval a beacon is made of
  *   the text, and sent to the receiver.
+ * @KSOCKET_MODE_BEACON_SINK: It is a beacon. What is lost, late or doubled is
+ *   counted, and it is forgotten.
  */
 enum ksocket_mode_id {
 	KSOCKET_MODE_RELAY,
@@ -30,6 +32,7 @@ enum ksocket_mode_id {
 	KSOCKET_MODE_DISCARD,
 	KSOCKET_MODE_TEXT,
 	KSOCKET_MODE_BEACON,
+	KSOCKET_MODE_BEACON_SINK,
 };
 
 #define KSOCKET_CONNECTIONS_MAX		65536
@@ -41,7 +44,8 @@ enum ksocket_mode_id {
 /**
  * enum ksocket_proto - What the requests come by.
  * @KSOCKET_PROTO_UDP: Datagrams.
- * @KSOCKET_PROTO_TCP: Connections; the modes text and beacon have none.
+ * @KSOCKET_PROTO_TCP: Connections; the modes text, beacon and beacon-sink have
+ *   none.
  */
 enum ksocket_proto {
 	KSOCKET_PROTO_UDP,
@@ -166,6 +170,13 @@ enum {
 	KSOCKET_A_STATS_CONNECTED,
 	KSOCKET_A_STATS_CLOSES,
 	KSOCKET_A_STATS_BEACONS_MISSED,
+	KSOCKET_A_STATS_BEACON_RECEIVED,
+	KSOCKET_A_STATS_BEACON_LOST,
+	KSOCKET_A_STATS_BEACON_LATE,
+	KSOCKET_A_STATS_BEACON_DUPLICATE,
+	KSOCKET_A_STATS_BEACON_RESTARTED,
+	KSOCKET_A_STATS_BEACON_MALFORMED,
+	KSOCKET_A_STATS_BEACON_EVICTED,
 
 	__KSOCKET_A_STATS_MAX
 };
