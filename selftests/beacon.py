@@ -7,6 +7,7 @@ beacon.py - what beacon.sh needs of a receiver that looks at the clock.
                                          each: when the kernel got it, in ns of
                                          CLOCK_REALTIME, from where, and what; at
                                          the end how many beacons were missed then
+  beacon.py burst ADDRESS PORT COUNT     send COUNT, numbered, in packets of 50
   beacon.py steady MS                    look at such lines: every sequence number
                                          once, in order, one in MS milliseconds
 """
@@ -16,6 +17,7 @@ import struct
 import sys
 
 SO_TIMESTAMPNS = 35
+UDP_SEGMENT = 103
 
 
 def missed():
@@ -37,6 +39,16 @@ def receive(address, port, count):
             print(seconds * 10**9 + ns, f"{peer[0]} {peer[1]}",
                   data.decode(errors="replace"), flush=True)
     print("missed", missed())
+
+
+def burst(address, port, count):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.connect((address, int(port)))
+        sock.setsockopt(socket.SOL_UDP, UDP_SEGMENT, len("seq=%06d" % 0))
+        for start in range(0, int(count), 50):
+            sock.send("".join("seq=%06d" % number for number in range(
+                start, min(start + 50, int(count)))).encode())
 
 
 def close_to(what, got, wanted, percent):

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# beacon.sh - mode beacon: what is sent, when, and for how long.
+# beacon.sh - mode beacon: what is sent, when, and for how long. Mode beacon-sink:
+# what has become of it on the way.
 #
 # KSOCKET_SOAK=1: 10,000 beacons.
 
@@ -328,6 +329,276 @@ beacon_device() {
 	unload_in a
 }
 
+# counts: of a sink: received, lost, late, duplicate, restarted, malformed, evicted
+counts() {
+	service "${1:--}" | sed -n 's/^beacon_[a-z]* //p' | paste -sd ' '
+}
+
+counts_are() {
+	[ "$(counts)" = "$1" ]
+}
+
+# sender NUMBER: a socket of its own; say NUMBER PAYLOAD: one datagram from there.
+# What goes through the loopback device stays in order on one processor.
+sender() {
+	taskset -pc 0 $BASHPID >/dev/null
+	eval "exec $((10 + $1))<>/dev/udp/127.0.0.1/7000"
+}
+
+say() {
+	# shellcheck disable=SC2059 # with what it escapes
+	printf "$2" >&$((10 + $1))
+}
+
+# counted "COUNTS" SEQUENCE...: what a new sink counts when it is sent that
+counted() {
+	local seq
+	load mode=beacon-sink listen_port=7000
+	sender 1
+	for seq in "${@:2}"; do
+		say 1 "seq=$seq"
+	done
+	wait_for 20 counter_is discarded $(($# - 1))
+	assert_eq "counts of ${*:2}" "$(counts)" "$1"
+	unload
+}
+
+sink_sequences() {
+	local max=18446744073709551615
+	counted "3 0 0 0 0 0 0" 5 6 7
+	counted "2 2 0 0 0 0 0" 5 8
+	counted "2 2 1 0 0 0 0" 5 8 6
+	counted "2 2 2 1 0 0 0" 5 8 7 6 7
+	counted "1 0 0 2 0 0 0" 5 5 5
+	# The first one that comes need not be the first one that was sent.
+	counted "1 2 1 0 0 0 0" 5 3
+	counted "1 2 2 2 0 0 0" 5 3 4 4 3
+	# As far back as 63.
+	counted "1 63 1 0 0 0 0" 100 37
+	counted "2 0 0 0 1 0 0" 100 36
+	counted "2 62 0 1 0 0 0" 0 63 0
+	counted "3 63 0 0 1 0 0" 0 64 0
+	counted "3 126 1 0 0 0 0" 0 64 128 65
+	counted "3 0 0 0 1 0 0" 1000 0 1
+	# Far ahead.
+	counted "2 4294967294 0 0 0 0 0" 0 4294967295
+	counted "2 0 0 0 1 0 0" 0 4294967296
+	counted "3 0 0 1 2 0 0" 0 $max $max 0
+}
+
+# understood COUNT PAYLOAD...: so many of them have a sequence number
+understood() {
+	local payload
+	load mode=beacon-sink listen_port=7000
+	sender 1
+	for payload in "${@:2}"; do
+		say 1 "$payload"
+	done
+	wait_for 20 counter_is discarded $(($# - 1))
+	assert_eq "malformed" "$(counter beacon_malformed)" $(($# - 1 - $1))
+	assert_eq "received" "$(($(counter beacon_received) + $(counter beacon_late)))" "$1"
+	unload
+}
+
+sink_payloads() {
+	local pad
+	understood 0 s seq seq= seq=x seq=-1 'seq= 1' SEQ=1 'seq\0=1' 'seq=x seq=1' \
+		seq=18446744073709551616 seq=99999999999999999999999 '{"seq":1}'
+	understood 6 seq=1 'x seq=2' 'seq=0003x' '\0\0seq=4' 'subseq=5' 'seq=6 seq=x'
+	# All of the number, and what ends it, is within 256 bytes.
+	pad=$(printf '%0251d' 0)
+	understood 4 "${pad}seq=1" "${pad#0}seq=2 tail" "${pad#0}seq=33" "${pad#0000}seq=4 "
+	understood 0 "${pad}0seq=4" "${pad}seq=55" "${pad}seq=6 tail" "${pad}00000seq=7"
+}
+
+# Huge ones, and those that are no beacons at all, do no harm.
+sink_sizes() {
+	load mode=beacon-sink listen_port=7000
+	flood -c 100 -s 65507 127.0.0.1 7000 >/dev/null
+	flood -c 100 -s 0 127.0.0.1 7000 >/dev/null
+	wait_for 30 counter_is discarded $((200 - $(counter rx_overflow)))
+	assert_eq "counts" "$(counts)" "0 0 0 0 0 $(counter discarded) 0"
+	{
+		printf 'seq=1'
+		head -c 65502 /dev/zero
+	} | socat -u -b 65507 - UDP4:127.0.0.1:7000
+	wait_for 20 counter_is beacon_received 1
+	unload
+	load mode=beacon-sink listen_port=7000 buffer_size=5
+	sender 1
+	say 1 seq=1
+	say 1 seq=22
+	wait_for 20 counter_is rx_packets 2
+	assert_eq "counts" "$(counts)" "1 0 0 0 0 0 0"
+	assert_eq "drop_truncated" "$(counter drop_truncated)" 1
+	unload
+}
+
+# Each has its own numbers, and 64 of them are known.
+sink_senders() {
+	local i
+	load mode=beacon-sink listen_port=7000
+	for i in {1..64}; do
+		sender "$i"
+		say "$i" seq=$((i * 100))
+	done
+	wait_for 20 counts_are "64 0 0 0 0 0 0"
+	for i in 1 64 2; do
+		say "$i" seq=$((i * 100))
+	done
+	wait_for 20 counts_are "64 0 0 3 0 0 0"
+	# The third is the one not heard of for longest.
+	sender 65
+	say 65 seq=1
+	wait_for 20 counts_are "65 0 0 3 0 0 1"
+	for i in 1 2 4 5 64 65; do
+		say "$i" seq=$((i == 65 ? 1 : i * 100))
+	done
+	wait_for 20 counts_are "65 0 0 9 0 0 1"
+	say 3 seq=300
+	wait_for 20 counts_are "66 0 0 9 0 0 2"
+	unload
+}
+
+# The same on every datapath, also where many come as one packet.
+sink_datapaths() {
+	local path gro
+	for path in copy zerocopy softirq; do
+		for gro in off on; do
+			load mode=beacon-sink listen_port=7000 "datapath=$path" "gro=$gro"
+			python3 "$KSOCKET_TESTS/beacon.py" burst 127.0.0.1 7000 330
+			wait_for 20 counter_is discarded 330
+			assert_eq "counts with $path, gro $gro" "$(counts)" "330 0 0 0 0 0 0"
+			unload
+		done
+	done
+	[ -d /proc/sys/net/ipv6 ] || return 0
+	load mode=beacon-sink listen_addr=:: listen_port=7000
+	python3 "$KSOCKET_TESTS/beacon.py" burst ::1 7000 330
+	python3 "$KSOCKET_TESTS/beacon.py" burst 127.0.0.1 7000 330
+	wait_for 20 counts_are "660 0 0 0 0 0 0"
+	unload
+}
+
+# ynl_in NAMESPACE ARGUMENT...: the kernel's own netlink client
+ynl_in() {
+	local spec=$KSOCKET_TESTS/Documentation/netlink/specs/ksocket.yaml
+	[ -r "$spec" ] || spec=$KSOCKET_TESTS/../Documentation/netlink/specs/ksocket.yaml
+	in_ns "$1" python3 "$YNL/cli.py" --spec "$spec" --no-schema "${@:2}" >/dev/null
+}
+
+# passed NAMESPACE: packets that its counter has seen
+passed() {
+	in_ns "$1" nft list counter inet ksocket_test n | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
+}
+
+# passed_by NAMESPACE HOOK [RULE]: count beacons there, and do that to them
+passed_by() {
+	in_ns "$1" nft add table inet ksocket_test
+	in_ns "$1" nft add counter inet ksocket_test n
+	in_ns "$1" nft add chain inet ksocket_test c "{ type filter hook $2 priority 0; }"
+	in_ns "$1" nft add rule inet ksocket_test c "udp dport 9000 ${3:-} counter name n ${4:-}"
+}
+
+# way_begin: a beacon in a, its sink in b, and a way without noise between them
+way_begin() {
+	YNL=$(find_ynl) || skip "no tools/net/ynl beside the kselftest in KSFT, or no python3-yaml"
+	nft add table inet ksocket_test 2>/dev/null || skip "no nftables"
+	nft delete table inet ksocket_test
+	ns_pair a b
+	# Neither neighbours nor routers are looked for on the way.
+	for ns in a b; do
+		[ ! -d /proc/sys/net/ipv6 ] ||
+			in_ns $ns sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'
+	done
+	ns_ip a neigh replace 192.0.2.2 dev veth0 nud permanent \
+		lladdr "$(in_ns b cat /sys/class/net/veth0/address)"
+	in_ns a tc qdisc add dev veth0 root netem delay 1ms || skip "no tc, or no netem"
+	passed_by a output
+	load_in b mode=beacon-sink listen_addr=192.0.2.2 listen_port=9000
+	ynl_in a --do service-new --json '{"name": "a", "mode": "beacon",
+		"reply": {"ipv4": "192.0.2.2", "port": 9000}, "interval": '$INTERVAL'}'
+	wait_for 20 refute_counter beacon_received 0 b
+}
+
+# way_end: the last ones come without trouble, then the beacon stops. Sets sent,
+# and received, lost, late, duplicate from the sink, when all is there.
+way_end() {
+	local more
+	netem delay 1ms
+	more=$(($(counter beacon_received b) + 5))
+	wait_for 20 counter_at_least beacon_received $more b
+	ynl_in a --do service-del --json '{"name": "a"}'
+	sleep 0.2
+	sent=$(passed a)
+	read -r received lost late duplicate _ < <(counts b)
+	echo "sent $sent, received $received, lost $lost, late $late, duplicate $duplicate"
+	assert_eq "what the sink took" "$(counter discarded b)" $((received + late + duplicate))
+	assert_eq "sent and missing" $((received + late + lost - late)) "$sent"
+	assert_eq "the rest" "$(counts b | cut -d ' ' -f 5-)" "0 0 0"
+	unload_in b
+}
+
+counter_at_least() {
+	[ "$(counter "$1" "${3:--}")" -ge "$2" ]
+}
+
+# netem OPTION...: on the way from the beacon. It is there from the beginning to
+# the end: when it comes or goes the device drops what is sent meanwhile.
+netem() {
+	in_ns a tc qdisc change dev veth0 root netem "$@"
+}
+
+way_loss() {
+	way_begin
+	passed_by b prerouting "numgen inc mod 5 == 0" drop
+	wait_for 60 counter_at_least beacon_lost 20 b
+	in_ns b nft flush chain inet ksocket_test c
+	way_end
+	assert_eq "lost" "$lost" "$(passed b)"
+	assert_eq "late" "$late" 0
+	assert_eq "duplicate" "$duplicate" 0
+}
+
+way_netem_loss() {
+	way_begin
+	netem loss 20%
+	wait_for 60 counter_at_least beacon_lost 20 b
+	way_end
+	assert_eq "lost" "$lost" "$(in_ns a tc -s qdisc show dev veth0 |
+		sed -n 's/.*dropped \([0-9]*\),.*/\1/p' | head -n 1)"
+	assert_eq "late" "$late" 0
+}
+
+way_duplicate() {
+	way_begin
+	netem duplicate 30%
+	wait_for 60 counter_at_least beacon_duplicate 20 b
+	way_end
+	assert_eq "lost" "$lost" 0
+	assert_eq "late" "$late" 0
+}
+
+way_reorder() {
+	way_begin
+	netem delay $((INTERVAL * 5 / 2))ms reorder 30%
+	wait_for 60 counter_at_least beacon_late 20 b
+	way_end
+	# None is missing in the end.
+	assert_eq "lost" "$lost" "$late"
+	assert_eq "received and late" $((received + late)) "$sent"
+	assert_eq "duplicate" "$duplicate" 0
+}
+
+way_everything() {
+	way_begin
+	netem delay $((INTERVAL * 5 / 2))ms reorder 30% duplicate 20% loss 10%
+	for what in lost late duplicate; do
+		wait_for 60 counter_at_least beacon_$what 10 b
+	done
+	way_end
+}
+
 ksocket_run_tests \
 	beacon_default:"the default is what is documented" \
 	beacon_steady:"$COUNT beacons, one in $INTERVAL ms, no drift" \
@@ -344,4 +615,14 @@ ksocket_run_tests \
 	beacon_address_ipv4:"IPv4: the address changes, the device goes" \
 	beacon_address_ipv6:"IPv6: the address changes, the device goes" \
 	beacon_socket_killed:"ss -K does not stop it" \
-	beacon_device:"the device it goes out by"
+	beacon_device:"the device it goes out by" \
+	sink_sequences:"sink: sequences of every kind" \
+	sink_payloads:"sink: where a sequence number is found" \
+	sink_sizes:"sink: huge, empty and strange datagrams" \
+	sink_senders:"sink: 64 senders, the longest silent one makes room" \
+	sink_datapaths:"sink: every datapath, bursts, IPv6" \
+	way_loss:"on the way: every fifth is lost, and counted" \
+	way_netem_loss:"on the way: netem loses some" \
+	way_duplicate:"on the way: some come twice" \
+	way_reorder:"on the way: some are overtaken" \
+	way_everything:"on the way: all of it at once"
