@@ -86,6 +86,10 @@ walk_tcp() {
 	walk -t 2 proto=tcp mode=relay threads=2 listen_addr=:: reply_port=9
 }
 
+walk_beacon_sink() {
+	walk 1 mode=beacon-sink
+}
+
 # The memory of a thread is allocated by kthreadd.
 walk_threads() {
 	_can_fault
@@ -199,6 +203,7 @@ ksocket_run_tests \
 	walk_echo_ipv6:"echo over IPv6: each allocation of a load fails once" \
 	walk_text_two_threads:"text, two threads: each allocation of a load fails once" \
 	walk_tcp:"connections, two threads: each allocation of a load fails once" \
+	walk_beacon_sink:"a sink of beacons: each allocation of a load fails once" \
 	walk_threads:"each allocation of the threads themselves fails once" \
 	starve_slab:"traffic while slab allocations fail: the books balance" \
 	starve_pages:"traffic while page allocations fail: the books balance" \
