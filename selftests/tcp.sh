@@ -522,11 +522,16 @@ idle_timeout() {
 	# A relay is idle when both of its sides are.
 	rmmod ksocket
 	serve - echo
-	load_relay idle_timeout=1
+	load_relay idle_timeout=3
 	dial; idle=$fd
 	answers "$idle"
+	local ms=${EPOCHREALTIME/./}
 	is_closed "$idle"
+	ms=$(((${EPOCHREALTIME/./} - ms) / 1000))
 	exec {idle}>&-
+	# What was acknowledged right after it was sent does not count as another time.
+	assert_ge "idle milliseconds" $ms 2900
+	assert_le "idle milliseconds" $ms 5500
 	comes_to connections=0 connected=1 close_idle=1
 	tcp_unload
 }

@@ -248,6 +248,23 @@ static void ksocket_tcp_conn_enter(struct ksocket_tcp_conn *conn,
 	list_move_tail(&conn->node, &conn->worker->tcp->by_state[state]);
 }
 
+static u32 ksocket_tcp_acked(const struct ksocket_tcp_end *end)
+{
+	return end->sock ? READ_ONCE(tcp_sk(end->sock->sk)->snd_una) : 0;
+}
+
+static u32 ksocket_tcp_conn_acked(const struct ksocket_tcp_conn *conn)
+{
+	return ksocket_tcp_acked(&conn->client) +
+	       ksocket_tcp_acked(&conn->upstream);
+}
+
+static bool ksocket_tcp_is_unacked(const struct ksocket_tcp_end *end)
+{
+	return end->sock && READ_ONCE(tcp_sk(end->sock->sk)->write_seq) !=
+			    READ_ONCE(tcp_sk(end->sock->sk)->snd_una);
+}
+
 static void ksocket_tcp_conn_touch(struct ksocket_tcp_conn *conn)
 {
 	if (time_before64(conn->active, get_jiffies_64()))
@@ -639,6 +656,7 @@ static void ksocket_tcp_conn_open(struct ksocket_tcp_conn *conn)
 	} else if (conn->client.shut &&
 		   (conn->upstream.shut || !conn->upstream.sock)) {
 		ksocket_tcp_conn_enter(conn, KSOCKET_CONN_STATE_CLOSING);
+		conn->acked = ksocket_tcp_conn_acked(conn);
 		ksocket_tcp_conn_closing(conn);
 	} else if (more) {
 		ksocket_tcp_queue(conn);
@@ -727,9 +745,15 @@ static u64 ksocket_tcp_deadline(const struct ksocket_worker *worker,
 	return conn && patience ? conn->active + patience : 0;
 }
 
-static u32 ksocket_tcp_acked(const struct ksocket_tcp_end *end)
+/* Has something been acknowledged since this was last asked, and not all? */
+static bool ksocket_tcp_conn_goes_on(struct ksocket_tcp_conn *conn)
 {
-	return end->sock ? READ_ONCE(tcp_sk(end->sock->sk)->snd_una) : 0;
+	u32 acked = ksocket_tcp_conn_acked(conn);
+	bool changed = acked != conn->acked;
+
+	conn->acked = acked;
+	return changed && (ksocket_tcp_is_unacked(&conn->client) ||
+			   ksocket_tcp_is_unacked(&conn->upstream));
 }
 
 /* Who reads slowly is not idle: what we have sent still goes out. */
@@ -740,16 +764,12 @@ static void ksocket_tcp_conn_expire(struct ksocket_tcp_conn *conn)
 		[KSOCKET_CONN_STATE_OPEN] = KSOCKET_CLOSE_IDLE,
 		[KSOCKET_CONN_STATE_CLOSING] = KSOCKET_CLOSE_UNFINISHED,
 	};
-	u32 acked = ksocket_tcp_acked(&conn->client) +
-		    ksocket_tcp_acked(&conn->upstream);
 
 	if (conn->state != KSOCKET_CONN_STATE_CONNECTING &&
-	    acked != conn->acked) {
-		conn->acked = acked;
+	    ksocket_tcp_conn_goes_on(conn))
 		ksocket_tcp_conn_enter(conn, conn->state);
-		return;
-	}
-	ksocket_tcp_conn_end(conn, reasons[conn->state], -ETIMEDOUT);
+	else
+		ksocket_tcp_conn_end(conn, reasons[conn->state], -ETIMEDOUT);
 }
 
 /* Perhaps there is memory now. */

@@ -51,7 +51,7 @@ struct ksocket_tcp_end {
  * @dead: it has ended, and is freed once it is off @ready
  * @since: when it was taken, in jiffies
  * @active: when something was last moved, or acknowledged
- * @acked: what was acknowledged then
+ * @acked: what was acknowledged when that was last asked
  * @peer: the client
  * @rx_bytes: what the client has sent
  * @tx_bytes: what was sent to it
