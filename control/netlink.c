@@ -571,9 +571,9 @@ static int ksocket_nl_put_stats(struct sk_buff *skb, int type,
 		if (nla_put_u64_64bit(skb, counters[i].type, counters[i].value,
 				      KSOCKET_A_STATS_PAD))
 			return -EMSGSIZE;
-	if (ksocket_nl_put_drops(skb, KSOCKET_A_STATS_DROPS, sum->drops) ||
-	    ksocket_nl_put_closes(skb, sum->closes) ||
-	    ksocket_nl_put_beacons(skb, sum->beacons))
+	if (ksocket_nl_put_beacons(skb, sum->beacons) ||
+	    ksocket_nl_put_drops(skb, KSOCKET_A_STATS_DROPS, sum->drops) ||
+	    ksocket_nl_put_closes(skb, sum->closes))
 		return -EMSGSIZE;
 
 	nla_nest_end(skb, nest);
@@ -584,12 +584,13 @@ static int ksocket_nl_put_identity(struct sk_buff *skb,
 				   const struct ksocket_config *cfg)
 {
 	if (nla_put_string(skb, KSOCKET_A_SERVICE_NAME, cfg->name) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_MODE, cfg->mode->id) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_THREADS, cfg->threads) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_PROTO, cfg->proto))
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_MODE, cfg->mode->id))
 		return -EMSGSIZE;
 	if (ksocket_has_listener(cfg) &&
 	    ksocket_nl_put_addr(skb, KSOCKET_A_SERVICE_LISTEN, &cfg->listen))
+		return -EMSGSIZE;
+	if (nla_put_u32(skb, KSOCKET_A_SERVICE_THREADS, cfg->threads) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_PROTO, cfg->proto))
 		return -EMSGSIZE;
 
 	if (!ksocket_has_receiver(cfg))
