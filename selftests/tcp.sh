@@ -580,7 +580,7 @@ others_go_on() {
 }
 
 never_reads() {
-	load_tcp mode=echo "$1"
+	load_tcp mode=echo "$@"
 	hold_start - 127.0.0.1 8 -t
 	wait_for 60 _standing
 	in_hands 8
@@ -590,8 +590,13 @@ never_reads() {
 	tcp_unload
 }
 
+# To fill large buffers takes minutes on a debug kernel.
 client_never_reads() {
-	each_datapath never_reads
+	if [ -n "${KSOCKET_DEBUG_KERNEL:-}" ]; then
+		never_reads datapath=zerocopy rcvbuf=262144 sndbuf=262144
+	else
+		each_datapath never_reads
+	fi
 }
 
 client_reads_slowly() {
@@ -608,7 +613,7 @@ client_reads_slowly() {
 # The one behind does not read: then we do not, and then the client cannot send.
 upstream_reads_slowly() {
 	serve - slow
-	load_relay "$1"
+	load_relay "$@"
 	# At the end it resets: what it has sent would take the slow one minutes.
 	hold_start - 127.0.0.1 8 -t -r
 	wait_for 60 _standing_but_slow
@@ -628,7 +633,11 @@ _standing_but_slow() {
 }
 
 relay_reads_slowly() {
-	each_datapath upstream_reads_slowly
+	if [ -n "${KSOCKET_DEBUG_KERNEL:-}" ]; then
+		upstream_reads_slowly datapath=zerocopy rcvbuf=262144 sndbuf=262144
+	else
+		each_datapath upstream_reads_slowly
+	fi
 }
 
 # --- resets, and many in a row ---
