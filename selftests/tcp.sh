@@ -870,6 +870,11 @@ of_all() {
 	service | awk -v "key=$1" '$1 == key { sum += $2 } END { print sum }'
 }
 
+# of_all_is KEY VALUE: for wait_for
+of_all_is() {
+	[ "$(of_all "$1")" = "$2" ]
+}
+
 # Seven relays and the echo behind them are eight, as many as may be.
 chain() {
 	local i
@@ -879,11 +884,11 @@ chain() {
 		relay_add "r$i" $((PORT + i)) $((PORT + i - 1))
 	done
 	"$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 $((PORT + 7)) -c 3 -n 100000
-	wait_for 20 eval '[ "$(of_all close_done)" = 24 ]'
+	wait_for 20 of_all_is close_done 24
 	relay_add r8 $((PORT + 8)) $((PORT + 7))
 	relay_add r9 $((PORT + 9)) $((PORT + 8))
 	refute "$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 $((PORT + 9)) -n 100
-	wait_for 20 eval '[ "$(of_all connections)" = 0 ]'
+	wait_for 20 of_all_is connections 0
 	assert_eq close_loop "$(of_all close_loop)" 1
 	rmmod ksocket
 }
@@ -895,7 +900,7 @@ circle() {
 	relay_add there $PORT $((PORT + 1))
 	relay_add back $((PORT + 1)) $PORT
 	refute "$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 $PORT -n 100
-	wait_for 20 eval '[ "$(of_all connections)" = 0 ]'
+	wait_for 20 of_all_is connections 0
 	assert_eq close_loop "$(of_all close_loop)" 1
 	assert_eq accepted "$(of_all accepted)" 9
 	rmmod ksocket
