@@ -198,11 +198,16 @@ static struct ksocket_so_stats stats_with(FIXTURE_DATA(so) * self, __u32 connect
 					  __u64 accepted)
 {
 	struct ksocket_so_stats stats;
-	int i;
+	__u64 known;
+	int i, n;
 
 	for (i = 0; i < PATIENCE * 100; i++) {
 		stats = stats_of(self, "a");
-		if (stats.connections == connections && stats.accepted == accepted)
+		known = stats.connections;
+		for (n = 0; n < KSOCKET_SO_CLOSES; n++)
+			known += stats.closes[n];
+		if (stats.connections == connections && stats.accepted == accepted &&
+		    known == accepted)
 			break;
 		usleep(10000);
 	}

@@ -232,8 +232,9 @@ static void ksocket_tcp_conn_end(struct ksocket_tcp_conn *conn,
 	xa_erase(&worker->tcp->all, conn->id);
 
 	ksocket_tcp_describe(conn, &info);
-	ksocket_conn_uncharge(worker->svc);
+	/* Who sees one connection less sees why, too. */
 	ksocket_conn_closed(worker, &info, reason, err);
+	ksocket_conn_uncharge(worker->svc);
 
 	conn->dead = true;
 	if (!test_and_set_bit(KSOCKET_TCP_QUEUED, &conn->flags))
