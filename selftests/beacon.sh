@@ -56,12 +56,20 @@ beacon_default() {
 	nothing_left 2325
 }
 
+# Who shares the processor makes it late as well: of three times one has to be right.
 beacon_steady() {
-	listener "$TMP/got" $COUNT
-	load mode=beacon reply_port=9000 interval=$INTERVAL
-	wait "$listener"
-	python3 "$KSOCKET_TESTS/beacon.py" steady $INTERVAL <"$TMP/got"
-	unload
+	local try
+	for try in 1 2 3; do
+		rm -f "$TMP/got"
+		listener "$TMP/got" $COUNT
+		load mode=beacon reply_port=9000 interval=$INTERVAL
+		wait "$listener"
+		unload
+		if python3 "$KSOCKET_TESTS/beacon.py" steady $INTERVAL <"$TMP/got"; then
+			return
+		fi
+	done
+	fail "wrong $try times"
 }
 
 # Who keeps the thread from its processor makes it late. It skips what it has

@@ -141,6 +141,7 @@ connections() {
 
 	kill "$first" "$holder"
 	wait_for 20 counter_is close_done 5
+	wait_for 20 counter_is connections 0
 	ctl stats t >"$TMP/stats"
 	for words in "connections 0" "accepted 6" "close_done 5" "close_limit 1" "rx_bytes 5" "rx_packets 0"; do
 		grep -qx "    $words" "$TMP/stats" || fail "no '$words': $(cat "$TMP/stats")"
