@@ -567,8 +567,9 @@ in_hands() {
 	ss -Htmn "sport = :$PORT" | sed -n 's/.*skmem:(r\([0-9]*\),rb\([0-9]*\),t[0-9]*,tb\([0-9]*\),f[0-9]*,w\([0-9]*\),.*/\1 \2 \4 \3/p' >"$TMP/memory"
 	assert_eq "sockets" "$(wc -l <"$TMP/memory")" "$1"
 	awk '{ print "receive", $1, "of", $2, "send", $3, "of", $4 }' "$TMP/memory" | sort | uniq -c | sort -rn | head -n 3
-	# The stack itself goes beyond it by what was allowed for already.
-	awk '$1 > 2 * $2 || $3 > 2 * $4 { print; bad = 1 } END { exit bad }' "$TMP/memory" ||
+	# The stack goes beyond it by what it has allowed already, and where memory is
+	# short it makes a send buffer half of what is in it.
+	awk '$1 > 2 * $2 || $3 > 3 * $4 { print; bad = 1 } END { exit bad }' "$TMP/memory" ||
 		fail "more than the socket may have"
 }
 
