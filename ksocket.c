@@ -142,17 +142,6 @@ static const struct ksocket_transport *const ksocket_transports[] = {
 };
 
 /**
- * ksocket_proto_name() - name of what requests come by
- * @proto: one of the enum
- *
- * Return: the name as users write it.
- */
-const char *ksocket_proto_name(enum ksocket_proto proto)
-{
-	return ksocket_transports[proto]->name;
-}
-
-/**
  * ksocket_proto_find() - look up what requests come by
  * @name: as users write it
  *

@@ -183,8 +183,6 @@ enum ksocket_beacon_count {
  * @KSOCKET_FIELD_SNDBUF: the send buffer
  * @KSOCKET_FIELD_DATAPATH: the datapath
  * @KSOCKET_FIELD_MODE: the mode
- * @KSOCKET_FIELD_MAX_CONNECTIONS: the number of connections
- * @KSOCKET_FIELD_BACKLOG: the backlog
  * @KSOCKET_FIELD_TEXT: the text
  * @KSOCKET_FIELD_INTERVAL: the interval
  */
@@ -199,8 +197,6 @@ enum ksocket_field {
 	KSOCKET_FIELD_SNDBUF,
 	KSOCKET_FIELD_DATAPATH,
 	KSOCKET_FIELD_MODE,
-	KSOCKET_FIELD_MAX_CONNECTIONS,
-	KSOCKET_FIELD_BACKLOG,
 	KSOCKET_FIELD_TEXT,
 	KSOCKET_FIELD_INTERVAL,
 };
@@ -847,7 +843,6 @@ const struct ksocket_mode *ksocket_mode_get(enum ksocket_mode_id id);
 const char *ksocket_datapath_name(enum ksocket_datapath datapath);
 int ksocket_datapath_find(const char *name);
 int ksocket_proto_find(const char *name);
-const char *ksocket_proto_name(enum ksocket_proto proto);
 bool ksocket_worker_serve(struct ksocket_worker *worker);
 bool ksocket_conn_charge(struct ksocket_service *svc);
 void ksocket_conn_uncharge(struct ksocket_service *svc);

@@ -65,6 +65,7 @@ static int ksocket_so_read_numbers(struct ksocket_config *cfg,
 	    !from->buffer_size || from->buffer_size > KSOCKET_BUFFER_MAX ||
 	    from->text_len > KSOCKET_TEXT_MAX)
 		return -ERANGE;
+
 	cfg->mode = ksocket_mode_get(from->mode);
 	cfg->datapath = from->datapath;
 	cfg->gro = from->gro;
