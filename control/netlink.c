@@ -476,48 +476,42 @@ static int ksocket_nl_put_addr(struct sk_buff *skb, int type,
 	return 0;
 }
 
-static int ksocket_nl_put_drops(struct sk_buff *skb, int type, const u64 *drops)
+/* Counters in the order of their table, the first after the padding. */
+static int ksocket_nl_put_counts(struct sk_buff *skb, int type, int pad,
+				 const u64 *counts, int n)
 {
 	struct nlattr *nest;
 	int i;
-
-	/* The attributes stand in the order of the table, after the padding. */
-	BUILD_BUG_ON(KSOCKET_A_DROPS_MAX - KSOCKET_A_DROPS_PAD !=
-		     KSOCKET_DROP_MAX);
 
 	nest = nla_nest_start(skb, type);
 	if (!nest)
 		return -EMSGSIZE;
 
-	for (i = 0; i < KSOCKET_DROP_MAX; i++)
-		if (nla_put_u64_64bit(skb, KSOCKET_A_DROPS_PAD + 1 + i,
-				      drops[i], KSOCKET_A_DROPS_PAD))
+	for (i = 0; i < n; i++)
+		if (nla_put_u64_64bit(skb, pad + 1 + i, counts[i], pad))
 			return -EMSGSIZE;
 
 	nla_nest_end(skb, nest);
 	return 0;
 }
 
+static int ksocket_nl_put_drops(struct sk_buff *skb, int type, const u64 *drops)
+{
+	BUILD_BUG_ON(KSOCKET_A_DROPS_MAX - KSOCKET_A_DROPS_PAD !=
+		     KSOCKET_DROP_MAX);
+
+	return ksocket_nl_put_counts(skb, type, KSOCKET_A_DROPS_PAD, drops,
+				     KSOCKET_DROP_MAX);
+}
+
 static int ksocket_nl_put_closes(struct sk_buff *skb, const u64 *closes)
 {
-	struct nlattr *nest;
-	int i;
-
-	/* As the drops. */
 	BUILD_BUG_ON(KSOCKET_A_CLOSES_MAX - KSOCKET_A_CLOSES_PAD !=
 		     KSOCKET_CLOSE_MAX);
 
-	nest = nla_nest_start(skb, KSOCKET_A_STATS_CLOSES);
-	if (!nest)
-		return -EMSGSIZE;
-
-	for (i = 0; i < KSOCKET_CLOSE_MAX; i++)
-		if (nla_put_u64_64bit(skb, KSOCKET_A_CLOSES_PAD + 1 + i,
-				      closes[i], KSOCKET_A_CLOSES_PAD))
-			return -EMSGSIZE;
-
-	nla_nest_end(skb, nest);
-	return 0;
+	return ksocket_nl_put_counts(skb, KSOCKET_A_STATS_CLOSES,
+				     KSOCKET_A_CLOSES_PAD, closes,
+				     KSOCKET_CLOSE_MAX);
 }
 
 static int ksocket_nl_put_beacons(struct sk_buff *skb, const u64 *beacons)
