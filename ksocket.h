@@ -741,7 +741,7 @@ struct ksocket_conn_info {
  * @detach: undo @attach; no softirq is in there after an RCU grace period
  * @set_buffers: take the sizes of the socket buffers from the configuration
  * @wait: sleep until there is something to do or the thread is asked to stop
- * @rx_overflow: what the stack dropped at the listen socket
+ * @rx_overflow: what the stack dropped at the listen socket, NULL without one
  * @next_conn: the connection with the lowest number not below that; NULL
  *	without @streams. Return: true if there is one.
  * @serve: do what there is to do, up to a budget. Return: true when nothing is
@@ -757,7 +757,8 @@ struct ksocket_conn_info {
  * @build: send what is in the buffer; see ksocket_udp_build()
  * @send: likewise, by way of a socket, which may sleep but does not wait for
  *	room. Return: 0 or a negative errno.
- * @reply_ignored: datagrams the stack dropped at the reply socket
+ * @reply_ignored: datagrams the stack dropped at the reply socket, NULL without
+ *	one
  */
 struct ksocket_transport {
 	const char *name;

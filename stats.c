@@ -352,8 +352,9 @@ void ksocket_totals_read_worker(const struct ksocket_worker *worker,
 	const struct ksocket_transport *transport = worker->svc->transport;
 
 	ksocket_totals_add_worker(sum, worker);
-	sum->rx_overflow += transport->rx_overflow(worker);
-	if (!transport->streams)
+	if (transport->rx_overflow)
+		sum->rx_overflow += transport->rx_overflow(worker);
+	if (transport->reply_ignored)
 		sum->reply_ignored += transport->reply_ignored(worker);
 	ksocket_totals_subtract(sum, &worker->base);
 }

@@ -121,12 +121,6 @@ static void ksocket_beacon_set_buffers(struct ksocket_worker *worker)
 	ksocket_sock_set_sndbuf(worker->reply->sk, worker->svc->cfg.sndbuf);
 }
 
-/* Nothing comes. */
-static u32 ksocket_beacon_rx_overflow(const struct ksocket_worker *worker)
-{
-	return 0;
-}
-
 const struct ksocket_transport ksocket_beacon_udp = {
 	.name = "udp",
 	.open = ksocket_udp_open_reply,
@@ -135,7 +129,6 @@ const struct ksocket_transport ksocket_beacon_udp = {
 	.detach = ksocket_udp_detach_reply,
 	.set_buffers = ksocket_beacon_set_buffers,
 	.wait = ksocket_beacon_wait,
-	.rx_overflow = ksocket_beacon_rx_overflow,
 	.serve = ksocket_beacon_serve,
 	.send = ksocket_udp_send_receiver,
 	.reply_ignored = ksocket_udp_reply_ignored,
