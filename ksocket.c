@@ -554,8 +554,9 @@ static int ksocket_worker_open(struct ksocket_worker *worker, unsigned int nr,
 	const struct ksocket_config *cfg = &svc->cfg;
 	int err;
 
-	worker->buffer = kvmalloc(cfg->buffer_size, GFP_KERNEL_ACCOUNT);
-	if (!worker->buffer)
+	if (!svc->transport->streams)
+		worker->buffer = kvmalloc(cfg->buffer_size, GFP_KERNEL_ACCOUNT);
+	if (!worker->buffer && !svc->transport->streams)
 		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
 					    "no memory for a buffer",
 					    "no memory for a buffer of %u bytes",

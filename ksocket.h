@@ -491,7 +491,7 @@ struct ksocket_datagram {
  * @task: the kthread, or NULL
  * @listen: socket that the requests come to, or NULL
  * @reply: socket connected to the receiver, NULL where the mode has none
- * @buffer: fixed buffer of @svc's buffer_size bytes
+ * @buffer: fixed buffer of @svc's buffer_size bytes, NULL where there are streams
  * @reply_end: local address of @reply
  * @reply_label: IPv6 flow label of @reply
  * @reply_local: the receiver is on this host
