@@ -473,7 +473,9 @@ static void ksocket_tcp_conn_start(struct ksocket_worker *worker,
 
 static void ksocket_tcp_starve(struct ksocket_worker *worker)
 {
-	worker->tcp->again = get_jiffies_64() + KSOCKET_TCP_AGAIN;
+	/* Others that lack memory meanwhile do not put it off. */
+	if (!worker->tcp->again)
+		worker->tcp->again = get_jiffies_64() + KSOCKET_TCP_AGAIN;
 }
 
 /* "ss -K" has closed the listen socket, which keeps its port, not its device. */
