@@ -51,6 +51,51 @@ void ksocket_sock_set_dual_stack(struct sock *sk)
 }
 
 /**
+ * ksocket_sock_create_listen() - make a socket to listen, as far as all are alike
+ * @svc: the service
+ * @type: SOCK_DGRAM or SOCK_STREAM
+ * @protocol: IPPROTO_UDP or IPPROTO_TCP
+ * @result: the socket, on its device, not yet at its address
+ * @rep: says what was wrong
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or a negative errno; nothing is left then.
+ */
+int ksocket_sock_create_listen(const struct ksocket_service *svc, int type,
+			       int protocol, struct socket **result,
+			       struct ksocket_report *rep)
+{
+	const struct ksocket_config *cfg = &svc->cfg;
+	struct socket *sock;
+	int err;
+
+	err = sock_create_kern(svc->net, cfg->listen.sa.sa_family, type,
+			       protocol, &sock);
+	if (err)
+		return ksocket_report_field(rep, err, KSOCKET_FIELD_LISTEN,
+					    "cannot create the listen socket",
+					    "cannot create the listen socket: errno %d",
+					    -err);
+
+	if (cfg->ifindex)
+		err = sock_bindtoindex(sock->sk, cfg->ifindex, true);
+	if (err) {
+		sock_release(sock);
+		return ksocket_report_field(rep, err, KSOCKET_FIELD_DEVICE,
+					    "cannot bind to the device",
+					    "device=%s: cannot bind to it: errno %d",
+					    cfg->device, -err);
+	}
+
+	if (cfg->listen.sa.sa_family == AF_INET6)
+		ksocket_sock_set_dual_stack(sock->sk);
+	ksocket_sock_set_sndbuf(sock->sk, cfg->sndbuf);
+	ksocket_sock_set_rcvbuf(sock->sk, cfg->rcvbuf);
+	*result = sock;
+	return 0;
+}
+
+/**
  * ksocket_sock_report_bind() - why it could not listen there
  * @svc: the service
  * @err: negative errno of bind or listen

@@ -24,6 +24,9 @@ static inline int ksocket_sock_addr_len(const union ksocket_addr *addr)
 void ksocket_sock_set_sndbuf(struct sock *sk, unsigned int size);
 void ksocket_sock_set_rcvbuf(struct sock *sk, unsigned int size);
 void ksocket_sock_set_dual_stack(struct sock *sk);
+int ksocket_sock_create_listen(const struct ksocket_service *svc, int type,
+			       int protocol, struct socket **result,
+			       struct ksocket_report *rep);
 int ksocket_sock_report_bind(const struct ksocket_service *svc, int err,
 			     struct ksocket_report *rep);
 

@@ -891,38 +891,22 @@ static int ksocket_tcp_listen(struct ksocket_worker *worker, struct socket *sock
 static int ksocket_tcp_open_listen(struct ksocket_worker *worker,
 				   struct ksocket_report *rep)
 {
-	const struct ksocket_config *cfg = &worker->svc->cfg;
 	struct socket *sock;
 	int err;
 
-	err = sock_create_kern(worker->svc->net, cfg->listen.sa.sa_family,
-			       SOCK_STREAM, IPPROTO_TCP, &sock);
+	err = ksocket_sock_create_listen(worker->svc, SOCK_STREAM, IPPROTO_TCP,
+					 &sock, rep);
 	if (err)
-		return ksocket_report_field(rep, err, KSOCKET_FIELD_LISTEN,
-					    "cannot create the listen socket",
-					    "cannot create the listen socket: errno %d",
-					    -err);
+		return err;
 
-	if (cfg->listen.sa.sa_family == AF_INET6)
-		ksocket_sock_set_dual_stack(sock->sk);
-	ksocket_sock_set_sndbuf(sock->sk, cfg->sndbuf);
-	ksocket_sock_set_rcvbuf(sock->sk, cfg->rcvbuf);
-	if (cfg->ifindex)
-		err = sock_bindtoindex(sock->sk, cfg->ifindex, true);
-	if (err)
-		ksocket_report_field(rep, err, KSOCKET_FIELD_DEVICE,
-				     "cannot bind to the device",
-				     "device=%s: cannot bind to it: errno %d",
-				     cfg->device, -err);
-	else
-		err = ksocket_tcp_listen(worker, sock);
-	if (err && !rep->brief)
-		ksocket_sock_report_bind(worker->svc, err, rep);
-	if (err)
+	err = ksocket_tcp_listen(worker, sock);
+	if (err) {
 		sock_release(sock);
-	else
-		worker->listen = sock;
-	return err;
+		return ksocket_sock_report_bind(worker->svc, err, rep);
+	}
+
+	worker->listen = sock;
+	return 0;
 }
 
 static int ksocket_tcp_open(struct ksocket_worker *worker,

@@ -107,31 +107,13 @@ static int ksocket_udp_open_listen(struct ksocket_worker *worker,
 	struct socket *sock;
 	int err;
 
-	err = sock_create_kern(worker->svc->net, cfg->listen.sa.sa_family,
-			       SOCK_DGRAM, IPPROTO_UDP, &sock);
+	err = ksocket_sock_create_listen(worker->svc, SOCK_DGRAM, IPPROTO_UDP,
+					 &sock, rep);
 	if (err)
-		return ksocket_report_field(rep, err, KSOCKET_FIELD_LISTEN,
-					    "cannot create the listen socket",
-					    "cannot create the listen socket: errno %d",
-					    -err);
+		return err;
 
-	if (cfg->ifindex) {
-		err = sock_bindtoindex(sock->sk, cfg->ifindex, true);
-		if (err) {
-			ksocket_report_field(rep, err, KSOCKET_FIELD_DEVICE,
-					     "cannot bind to the device",
-					     "device=%s: cannot bind to it: errno %d",
-					     cfg->device, -err);
-			goto err_release;
-		}
-	}
-
-	if (cfg->listen.sa.sa_family == AF_INET6)
-		ksocket_sock_set_dual_stack(sock->sk);
 	ksocket_udp_set_pktinfo(sock->sk);
-	ksocket_sock_set_sndbuf(sock->sk, cfg->sndbuf);
 	ksocket_udp_set_no_wait(sock->sk);
-	ksocket_sock_set_rcvbuf(sock->sk, cfg->rcvbuf);
 
 	err = ksocket_udp_set_datapath(sock, cfg, rep);
 	if (err)
