@@ -591,13 +591,18 @@ never_reads() {
 	tcp_unload
 }
 
-# To fill large buffers takes minutes on a debug kernel.
-client_never_reads() {
+# filled COMMAND: on each datapath; to fill large buffers takes minutes on a debug
+# kernel.
+filled() {
 	if [ -n "${KSOCKET_DEBUG_KERNEL:-}" ]; then
-		never_reads datapath=zerocopy rcvbuf=262144 sndbuf=262144
+		"$1" datapath=zerocopy rcvbuf=262144 sndbuf=262144
 	else
-		each_datapath never_reads
+		each_datapath "$1"
 	fi
+}
+
+client_never_reads() {
+	filled never_reads
 }
 
 client_reads_slowly() {
@@ -634,11 +639,7 @@ _standing_but_slow() {
 }
 
 relay_reads_slowly() {
-	if [ -n "${KSOCKET_DEBUG_KERNEL:-}" ]; then
-		upstream_reads_slowly datapath=zerocopy rcvbuf=262144 sndbuf=262144
-	else
-		each_datapath upstream_reads_slowly
-	fi
+	filled upstream_reads_slowly
 }
 
 # --- resets, and many in a row ---
