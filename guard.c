@@ -398,7 +398,7 @@ int ksocket_guard_config(struct net *net, const struct ksocket_config *cfg,
 					    "reply_addr=%pISc: no host's address, need the receiver's",
 					    &cfg->reply);
 
-	if (ksocket_has_listener(cfg) &&
+	if (ksocket_has_listener(cfg) && !ksocket_has_uplink(cfg) &&
 	    ksocket_guard_matches(net, &cfg->listen, &cfg->reply, cfg->ifindex))
 		return ksocket_report_field(rep, -ELOOP, KSOCKET_FIELD_REPLY,
 					    "the receiver is the service itself",

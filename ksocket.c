@@ -158,6 +158,45 @@ int ksocket_proto_find(const char *name)
 	return -EINVAL;
 }
 
+/**
+ * ksocket_proto_name() - name of what something goes by
+ * @proto: one of the enum
+ *
+ * Return: the name as users write it.
+ */
+const char *ksocket_proto_name(enum ksocket_proto proto)
+{
+	return ksocket_transports[proto]->name;
+}
+
+static const char *const ksocket_framings[] = {
+	[KSOCKET_FRAMING_NONE] = "none",
+	[KSOCKET_FRAMING_NEWLINE] = "newline",
+	[KSOCKET_FRAMING_LENGTH] = "length",
+};
+
+/**
+ * ksocket_framing_name() - name of a framing
+ * @framing: one of the enum
+ *
+ * Return: the name as users write it.
+ */
+const char *ksocket_framing_name(enum ksocket_framing framing)
+{
+	return ksocket_framings[framing];
+}
+
+/**
+ * ksocket_framing_find() - look up a framing
+ * @name: as users write it
+ *
+ * Return: one of enum ksocket_framing, or -EINVAL.
+ */
+int ksocket_framing_find(const char *name)
+{
+	return match_string(ksocket_framings, ARRAY_SIZE(ksocket_framings), name);
+}
+
 static const char *const ksocket_datapaths[] = {
 	[KSOCKET_DATAPATH_COPY] = "copy",
 	[KSOCKET_DATAPATH_ZEROCOPY] = "zerocopy",
@@ -214,7 +253,8 @@ void ksocket_worker_stale_error(struct ksocket_worker *worker)
  * ksocket_datagram_sent() - an answer has been handed to the stack, or not
  * @worker: the worker
  * @dgram: the answer, or the burst
- * @err: 0, or the negative errno of sending it
+ * @err: 0, -EINPROGRESS when it is queued and will be counted later, or the
+ *	negative errno of sending it
  *
  * Context: BH disabled.
  */
@@ -224,7 +264,9 @@ void ksocket_datagram_sent(const struct ksocket_worker *worker,
 	const struct ksocket_service *svc = worker->svc;
 
 	if (unlikely(err)) {
-		ksocket_drop(worker, dgram, ksocket_drop_from_errno(err), err);
+		if (err != -EINPROGRESS)
+			ksocket_drop(worker, dgram,
+				     ksocket_drop_from_errno(err), err);
 		return;
 	}
 
@@ -537,6 +579,39 @@ void ksocket_conn_closed(struct ksocket_worker *worker,
 		ksocket_watch_refused(svc, -err);
 }
 
+/**
+ * ksocket_uplink_up() - a connection for datagrams has come up
+ * @worker: the worker
+ */
+void ksocket_uplink_up(struct ksocket_worker *worker)
+{
+	atomic_inc(&worker->svc->connections);
+	ksocket_count_connected(worker);
+	trace_ksocket_uplink(worker->svc, true, 0, 0);
+}
+
+/**
+ * ksocket_uplink_down() - there is no connection for datagrams, or none any more
+ * @worker: the worker
+ * @open: it had come up
+ * @err: the negative errno that says why, or 0 when the service stops
+ * @wait: milliseconds up to the next attempt
+ */
+void ksocket_uplink_down(struct ksocket_worker *worker, bool open, int err,
+			 unsigned int wait)
+{
+	trace_ksocket_uplink(worker->svc, false, err, wait);
+	if (!open) {
+		ksocket_count_connect_failed(worker);
+		ksocket_watch_refused(worker->svc, -err);
+		return;
+	}
+
+	atomic_dec(&worker->svc->connections);
+	if (err)
+		ksocket_count_disconnected(worker);
+}
+
 /* The life of a service */
 
 /* A dump that is under way has to know. */
@@ -697,6 +772,18 @@ static void ksocket_service_describe(struct ksocket_service *svc)
 		ksocket_addr_format(svc->reply_text, &cfg->reply);
 }
 
+static const struct ksocket_transport *
+ksocket_service_transport(const struct ksocket_config *cfg)
+{
+	if (!ksocket_has_listener(cfg))
+		return ksocket_has_uplink(cfg) ? &ksocket_beacon_tcp :
+						 &ksocket_beacon_udp;
+	if (ksocket_has_uplink(cfg))
+		return &ksocket_udp_uplink;
+
+	return ksocket_transports[cfg->proto];
+}
+
 static struct ksocket_service *
 ksocket_service_alloc(struct net *net, const struct ksocket_config *cfg)
 {
@@ -719,12 +806,10 @@ ksocket_service_alloc(struct net *net, const struct ksocket_config *cfg)
 		 cfg->datapath == KSOCKET_DATAPATH_SOFTIRQ)
 		svc->cfg.datapath = KSOCKET_DATAPATH_ZEROCOPY;
 	ksocket_service_describe(svc);
-	svc->transport = ksocket_transports[cfg->proto];
-	if (!ksocket_has_listener(cfg)) {
-		svc->transport = &ksocket_beacon_udp;
-		/* Nothing comes in by the device: what is sent goes out by it. */
+	svc->transport = ksocket_service_transport(cfg);
+	/* Nothing comes in by the device: what is sent goes out by it. */
+	if (!ksocket_has_listener(cfg))
 		svc->cfg.reply_ifindex = cfg->ifindex;
-	}
 	ksocket_watch_init(svc);
 	for (i = 0; i < cfg->threads; i++) {
 		if (ksocket_worker_init(&svc->workers[i], svc))
@@ -746,10 +831,11 @@ static void ksocket_service_announce(const struct ksocket_service *svc)
 
 	trace_ksocket_service_start(svc);
 	ksocket_nl_started(svc);
-	pr_info("service %s started: %s %s, %s%s%s, threads %u\n",
+	pr_info("service %s started: %s %s, %s%s%s%s, threads %u\n",
 		cfg->name, svc->transport->name, svc->listen_text,
 		cfg->mode->name, ksocket_has_receiver(cfg) ? " to " : "",
-		ksocket_has_receiver(cfg) ? svc->reply_text : "", cfg->threads);
+		ksocket_has_receiver(cfg) ? svc->reply_text : "",
+		ksocket_has_uplink(cfg) ? " by tcp" : "", cfg->threads);
 }
 
 /* Nothing half-started is ever visible: threads run, or nothing is left. */
@@ -978,8 +1064,10 @@ int ksocket_service_end(struct net *net, const char *name,
 static void ksocket_worker_set(struct ksocket_worker *worker,
 			       const struct ksocket_change *change)
 {
-	if (change->rcvbuf || change->sndbuf)
-		worker->svc->transport->set_buffers(worker);
+	const struct ksocket_transport *transport = worker->svc->transport;
+
+	if ((change->rcvbuf || change->sndbuf) && transport->set_buffers)
+		transport->set_buffers(worker);
 	if (change->has_min_source_port) {
 		spin_lock_bh(&worker->lock);
 		ksocket_guard_forget(worker);
@@ -1032,7 +1120,12 @@ static int ksocket_service_send_one(struct ksocket_service *svc,
 				    const void *data, size_t len,
 				    struct ksocket_report *rep)
 {
-	struct ksocket_datagram dgram = { .segs = 1, .data = data, .len = len };
+	struct ksocket_datagram dgram = {
+		.segs = 1,
+		.own = true,
+		.data = data,
+		.len = len,
+	};
 	struct ksocket_worker *worker = &svc->workers[0];
 	int err;
 
@@ -1050,7 +1143,7 @@ static int ksocket_service_send_one(struct ksocket_service *svc,
 					    svc->cfg.name);
 
 	err = svc->transport->send(worker, &dgram);
-	if (err)
+	if (err && err != -EINPROGRESS)
 		return ksocket_report_field(rep, err, KSOCKET_FIELD_NONE,
 					    "the stack would not send it",
 					    "cannot send to %s: errno %d",

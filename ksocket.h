@@ -46,6 +46,7 @@ struct seq_file;
 struct sock;
 struct socket;
 struct ksocket_tcp;
+struct ksocket_uplink;
 struct task_struct;
 
 #define KSOCKET_NAME_LEN	(KSOCKET_NAME_MAX + 1)
@@ -91,7 +92,13 @@ struct task_struct;
 	X(SEND_TOO_LONG, "send_too_long", \
 	  "the answer does not fit the path or the protocol (EMSGSIZE)") \
 	X(SEND_OTHER, "send_other", \
-	  "sending failed for any other cause")
+	  "sending failed for any other cause") \
+	X(QUEUE_AWAY, "queue_away", \
+	  "reply_proto tcp: the queue is full, and there is no connection to the receiver") \
+	X(QUEUE_SLOW, "queue_slow", \
+	  "reply_proto tcp: the queue is full, the receiver takes less than comes") \
+	X(FRAMING, "framing", \
+	  "framing newline: there is a newline before the end of it")
 
 /* One enumerator for each row; no kernel-doc, which cannot see into a macro. */
 enum ksocket_drop {
@@ -185,6 +192,7 @@ enum ksocket_beacon_count {
  * @KSOCKET_FIELD_MODE: the mode
  * @KSOCKET_FIELD_TEXT: the text
  * @KSOCKET_FIELD_INTERVAL: the interval
+ * @KSOCKET_FIELD_REPLY_PROTO: what is sent to the receiver by
  */
 enum ksocket_field {
 	KSOCKET_FIELD_NONE,
@@ -199,6 +207,7 @@ enum ksocket_field {
 	KSOCKET_FIELD_MODE,
 	KSOCKET_FIELD_TEXT,
 	KSOCKET_FIELD_INTERVAL,
+	KSOCKET_FIELD_REPLY_PROTO,
 };
 
 /**
@@ -296,6 +305,10 @@ struct ksocket_mode;
  * @keepalive: seconds after which a silent peer is asked whether it is still
  *	there, 0 for never
  * @interval: milliseconds from one beacon to the next
+ * @reply_proto: what is sent to the receiver by; @proto where that is TCP
+ * @framing: how datagrams are told apart in a connection to the receiver
+ * @queue_bytes: size of the queue of datagrams before that, for each thread,
+ *	%KSOCKET_QUEUE_BYTES_MIN to %KSOCKET_QUEUE_BYTES_MAX
  * @text_len: bytes in @text
  * @text: what mode text answers, or of what mode beacon makes beacons
  *
@@ -323,6 +336,9 @@ struct ksocket_config {
 	unsigned int idle_timeout;
 	unsigned int keepalive;
 	unsigned int interval;
+	enum ksocket_proto reply_proto;
+	enum ksocket_framing framing;
+	unsigned int queue_bytes;
 	u16 text_len;
 	char text[KSOCKET_TEXT_MAX + 1];
 };
@@ -343,12 +359,14 @@ struct ksocket_config {
  * @user_sends: payloads of user space sent, see ksocket_service_send()
  * @accepted: TCP connections taken from the backlog, those refused at once too
  * @connected: TCP connections to the receiver that came up
- * @closes: TCP connections that have ended, by reason
+ * @closes: TCP connections of clients that have ended, by reason
+ * @connect_failed: attempts to connect to the receiver of datagrams that failed
+ * @disconnected: connections to it that came up and broke
  * @beacons: what there is to say of beacons
  * @syncp: lets 32-bit readers see whole 64-bit values
  *
- * At every quiet moment rx_packets = tx_packets + discarded + sum of drops, and
- * accepted = connections there are + sum of closes. What comes and goes by
+ * At every quiet moment rx_packets = tx_packets + discarded + sum of drops + what
+ * is queued, and accepted = connections there are + sum of closes. What comes by
  * TCP is counted in bytes only.
  */
 struct ksocket_stats {
@@ -366,6 +384,8 @@ struct ksocket_stats {
 	u64_stats_t accepted;
 	u64_stats_t connected;
 	u64_stats_t closes[KSOCKET_CLOSE_MAX];
+	u64_stats_t connect_failed;
+	u64_stats_t disconnected;
 	u64_stats_t beacons[KSOCKET_BEACON_MAX];
 	struct u64_stats_sync syncp;
 };
@@ -378,8 +398,8 @@ struct ksocket_stats {
  * @rx_overflow: datagrams that the stack dropped because a listen socket's
  *	receive buffer was full (or the checksum wrong), or connections because
  *	its backlog was; not in rx_packets, nor in accepted
- * @reply_ignored: datagrams that a receiver sent back to a reply socket,
- *	which nobody reads
+ * @reply_ignored: datagrams that a receiver sent back to a reply socket, or
+ *	bytes by a connection for datagrams, which nobody reads
  */
 struct ksocket_totals {
 	/* private: see struct ksocket_stats */
@@ -397,10 +417,23 @@ struct ksocket_totals {
 	u64 accepted;
 	u64 connected;
 	u64 closes[KSOCKET_CLOSE_MAX];
+	u64 connect_failed;
+	u64 disconnected;
 	u64 beacons[KSOCKET_BEACON_MAX];
 	/* public: */
 	u64 rx_overflow;
 	u64 reply_ignored;
+};
+
+/**
+ * struct ksocket_queued - what waits for a connection to the receiver, or for it
+ * to be acknowledged there
+ * @datagrams: how many
+ * @bytes: what they take of the queue
+ */
+struct ksocket_queued {
+	u32 datagrams;
+	u32 bytes;
 };
 
 /**
@@ -462,6 +495,8 @@ struct ksocket_flow {
  * @ifindex: device it came in by
  * @to_host: @to is a unicast address of this host
  * @truncated: the payload does not fit the buffer
+ * @own: user space has given it, see ksocket_service_send(): it is in none of the
+ *	counters of datagrams
  * @segs: datagrams in the packet; more than one with GRO only
  * @seg_size: payload bytes of each, the last one's may be fewer
  * @flow: what the guard knows of the sender, once it has let the request pass
@@ -475,6 +510,7 @@ struct ksocket_datagram {
 	int ifindex;
 	bool to_host;
 	bool truncated;
+	bool own;
 	unsigned int segs;
 	unsigned int seg_size;
 	struct ksocket_flow *flow;
@@ -508,6 +544,7 @@ struct ksocket_datagram {
  * @dgram: the datagram that is being answered
  * @flows: the last senders
  * @tcp: the connections of a TCP service, or NULL
+ * @uplink: the connection to the receiver of datagrams, or NULL
  * @due: when the next beacon is
  * @seq: its sequence number
  * @state: what the mode remembers, or NULL
@@ -538,6 +575,7 @@ struct ksocket_worker {
 	struct ksocket_datagram dgram;
 	struct ksocket_flow flows[1 << KSOCKET_FLOW_BITS];
 	struct ksocket_tcp *tcp;
+	struct ksocket_uplink *uplink;
 	ktime_t due;
 	u64 seq;
 	void *state;
@@ -596,7 +634,8 @@ struct ksocket_watch {
  * @listen_end: the listen address, for loop detection
  * @rcu: the endpoints are looked up under RCU
  * @watch: what it says without being asked
- * @connections: TCP connections there are
+ * @connections: TCP connections there are, of clients or of datagrams to the
+ *	receiver
  * @workers: cfg.threads of them
  */
 struct ksocket_service {
@@ -708,14 +747,26 @@ static inline bool ksocket_has_receiver(const struct ksocket_config *cfg)
 }
 
 /**
+ * ksocket_has_uplink() - do datagrams go to the receiver by TCP?
+ * @cfg: the configuration
+ *
+ * Return: true if so.
+ */
+static inline bool ksocket_has_uplink(const struct ksocket_config *cfg)
+{
+	return ksocket_has_receiver(cfg) && cfg->proto == KSOCKET_PROTO_UDP &&
+	       cfg->reply_proto == KSOCKET_PROTO_TCP;
+}
+
+/**
  * struct ksocket_conn_info - a TCP connection, as told to users
  * @id: its number in its worker, in the order of coming
  * @thread: which of the service's workers has it
- * @peer: address and port of the client
+ * @peer: address and port of the client, or of the receiver of datagrams
  * @state: what it is at
- * @age: since it was taken, in milliseconds
+ * @age: since it was taken, or came up, in milliseconds
  * @idle: since something was last moved, in milliseconds
- * @rx_bytes: what the client has sent
+ * @rx_bytes: what the peer has sent
  * @tx_bytes: what was sent to it
  */
 struct ksocket_conn_info {
@@ -739,11 +790,14 @@ struct ksocket_conn_info {
  * @close: release the sockets. May sleep; the thread has ended.
  * @attach: from now on take datagrams as the datapath wants them
  * @detach: undo @attach; no softirq is in there after an RCU grace period
- * @set_buffers: take the sizes of the socket buffers from the configuration
+ * @set_buffers: take the sizes of the socket buffers from the configuration; NULL
+ *	where the next connection does
  * @wait: sleep until there is something to do or the thread is asked to stop
  * @rx_overflow: what the stack dropped at the listen socket, NULL without one
  * @next_conn: the connection with the lowest number not below that; NULL
- *	without @streams. Return: true if there is one.
+ *	where there are none. Return: true if there is one.
+ * @queued: add what waits for a connection to the receiver; NULL where nothing
+ *	can
  * @serve: do what there is to do, up to a budget. Return: true when nothing is
  *	left.
  * @pending: is there a datagram to take?
@@ -753,12 +807,14 @@ struct ksocket_conn_info {
  * @keep: note in a packet what describing it takes
  * @mend: put right what an error of the socket may mean; may sleep
  * @load: bring part of a packet into the buffer
- * @turn: send the packet itself; see ksocket_udp_turn()
- * @build: send what is in the buffer; see ksocket_udp_build()
- * @send: likewise, by way of a socket, which may sleep but does not wait for
- *	room. Return: 0 or a negative errno.
- * @reply_ignored: datagrams the stack dropped at the reply socket, NULL without
- *	one
+ * @turn: send the packet itself; see ksocket_udp_turn(). Return: as @build, or
+ *	-EOPNOTSUPP when it takes the thread.
+ * @build: send what is in the buffer; see ksocket_udp_build(). Return: 0 when it
+ *	is sent, -EINPROGRESS when that will be counted later, or another negative
+ *	errno.
+ * @send: likewise, by way of a socket, which may sleep but does not wait for room
+ * @reply_ignored: what the receiver has sent back and nobody read, NULL where it
+ *	cannot
  */
 struct ksocket_transport {
 	const char *name;
@@ -772,6 +828,8 @@ struct ksocket_transport {
 	u32 (*rx_overflow)(const struct ksocket_worker *worker);
 	bool (*next_conn)(struct ksocket_worker *worker, u32 id,
 			  struct ksocket_conn_info *info);
+	void (*queued)(const struct ksocket_worker *worker,
+		       struct ksocket_queued *sum);
 	bool (*serve)(struct ksocket_worker *worker);
 	bool (*pending)(const struct ksocket_worker *worker);
 	int (*recv)(struct ksocket_worker *worker,
@@ -788,7 +846,7 @@ struct ksocket_transport {
 		     struct ksocket_datagram *dgram);
 	int (*send)(struct ksocket_worker *worker,
 		    const struct ksocket_datagram *dgram);
-	u32 (*reply_ignored)(const struct ksocket_worker *worker);
+	u64 (*reply_ignored)(const struct ksocket_worker *worker);
 };
 
 /* transport/udp.c */
@@ -797,8 +855,12 @@ extern const struct ksocket_transport ksocket_udp;
 /* transport/tcp.c */
 extern const struct ksocket_transport ksocket_tcp;
 
+/* transport/uplink.c */
+extern const struct ksocket_transport ksocket_udp_uplink;
+
 /* transport/beacon.c */
 extern const struct ksocket_transport ksocket_beacon_udp;
+extern const struct ksocket_transport ksocket_beacon_tcp;
 
 /* respond/ */
 extern const struct ksocket_mode ksocket_relay;
@@ -844,6 +906,9 @@ const struct ksocket_mode *ksocket_mode_get(enum ksocket_mode_id id);
 const char *ksocket_datapath_name(enum ksocket_datapath datapath);
 int ksocket_datapath_find(const char *name);
 int ksocket_proto_find(const char *name);
+const char *ksocket_proto_name(enum ksocket_proto proto);
+int ksocket_framing_find(const char *name);
+const char *ksocket_framing_name(enum ksocket_framing framing);
 bool ksocket_worker_serve(struct ksocket_worker *worker);
 bool ksocket_conn_charge(struct ksocket_service *svc);
 void ksocket_conn_uncharge(struct ksocket_service *svc);
@@ -852,6 +917,9 @@ void ksocket_conn_opened(struct ksocket_worker *worker,
 void ksocket_conn_closed(struct ksocket_worker *worker,
 			 const struct ksocket_conn_info *info,
 			 enum ksocket_close reason, int err);
+void ksocket_uplink_up(struct ksocket_worker *worker);
+void ksocket_uplink_down(struct ksocket_worker *worker, bool open, int err,
+			 unsigned int wait);
 void ksocket_datagram_sent(const struct ksocket_worker *worker,
 			   const struct ksocket_datagram *dgram, int err);
 void ksocket_worker_handle(struct ksocket_worker *worker,
@@ -941,6 +1009,8 @@ void ksocket_count_accepted(const struct ksocket_worker *worker);
 void ksocket_count_connected(const struct ksocket_worker *worker);
 void ksocket_count_close(const struct ksocket_worker *worker,
 			 enum ksocket_close reason);
+void ksocket_count_connect_failed(const struct ksocket_worker *worker);
+void ksocket_count_disconnected(const struct ksocket_worker *worker);
 void ksocket_count_beacons(const struct ksocket_worker *worker,
 			   enum ksocket_beacon_count what, u64 n);
 void ksocket_totals_read(const struct ksocket_service *svc,
@@ -949,6 +1019,8 @@ void ksocket_totals_read_ever(const struct ksocket_service *svc,
 			      struct ksocket_totals *sum);
 void ksocket_totals_read_worker(const struct ksocket_worker *worker,
 				struct ksocket_totals *sum);
+void ksocket_queued_read(const struct ksocket_service *svc,
+			 struct ksocket_queued *sum);
 void ksocket_stats_reset(struct ksocket_service *svc);
 
 /* guard.c */

@@ -93,6 +93,12 @@ enum ksocket_drop ksocket_drop_from_errno(int err)
 		return KSOCKET_DROP_SEND_AGAIN;
 	case -EMSGSIZE:
 		return KSOCKET_DROP_SEND_TOO_LONG;
+	case -ENOTCONN:
+		return KSOCKET_DROP_QUEUE_AWAY;
+	case -EXFULL:
+		return KSOCKET_DROP_QUEUE_SLOW;
+	case -EBADMSG:
+		return KSOCKET_DROP_FRAMING;
 	default:
 		return KSOCKET_DROP_SEND_OTHER;
 	}
@@ -270,6 +276,24 @@ void ksocket_count_close(const struct ksocket_worker *worker,
 	ksocket_count_at(worker, offsetof(struct ksocket_stats, closes[reason]));
 }
 
+/**
+ * ksocket_count_connect_failed() - there is no connection for datagrams
+ * @worker: the worker
+ */
+void ksocket_count_connect_failed(const struct ksocket_worker *worker)
+{
+	ksocket_count_at(worker, offsetof(struct ksocket_stats, connect_failed));
+}
+
+/**
+ * ksocket_count_disconnected() - a connection for datagrams has broken
+ * @worker: the worker
+ */
+void ksocket_count_disconnected(const struct ksocket_worker *worker)
+{
+	ksocket_count_at(worker, offsetof(struct ksocket_stats, disconnected));
+}
+
 static void ksocket_totals_add(struct ksocket_totals *sum,
 			       const struct ksocket_stats *stats)
 {
@@ -295,6 +319,8 @@ static void ksocket_totals_add(struct ksocket_totals *sum,
 		cpu.connected = u64_stats_read(&stats->connected);
 		for (i = 0; i < KSOCKET_CLOSE_MAX; i++)
 			cpu.closes[i] = u64_stats_read(&stats->closes[i]);
+		cpu.connect_failed = u64_stats_read(&stats->connect_failed);
+		cpu.disconnected = u64_stats_read(&stats->disconnected);
 		for (i = 0; i < KSOCKET_BEACON_MAX; i++)
 			cpu.beacons[i] = u64_stats_read(&stats->beacons[i]);
 	} while (u64_stats_fetch_retry(&stats->syncp, start));
@@ -315,6 +341,8 @@ static void ksocket_totals_add(struct ksocket_totals *sum,
 	sum->connected += cpu.connected;
 	for (i = 0; i < KSOCKET_CLOSE_MAX; i++)
 		sum->closes[i] += cpu.closes[i];
+	sum->connect_failed += cpu.connect_failed;
+	sum->disconnected += cpu.disconnected;
 	for (i = 0; i < KSOCKET_BEACON_MAX; i++)
 		sum->beacons[i] += cpu.beacons[i];
 }
@@ -389,6 +417,23 @@ void ksocket_totals_read_ever(const struct ksocket_service *svc,
 	memset(sum, 0, sizeof(*sum));
 	for (i = 0; i < svc->cfg.threads; i++)
 		ksocket_totals_add_worker(sum, &svc->workers[i]);
+}
+
+/**
+ * ksocket_queued_read() - what waits for the receiver of a service
+ * @svc: the service; the caller keeps it from going away
+ * @sum: where to
+ */
+void ksocket_queued_read(const struct ksocket_service *svc,
+			 struct ksocket_queued *sum)
+{
+	unsigned int i;
+
+	memset(sum, 0, sizeof(*sum));
+	if (!svc->transport->queued)
+		return;
+	for (i = 0; i < svc->cfg.threads; i++)
+		svc->transport->queued(&svc->workers[i], sum);
 }
 
 /**

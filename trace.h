@@ -157,6 +157,33 @@ TRACE_EVENT(ksocket_conn_close,
 		  __entry->err)
 );
 
+/*
+ * The connection that datagrams go to the receiver by is there, or is not: err says
+ * why, and in wait milliseconds it is tried again. 0 and 0 when the service stops.
+ */
+TRACE_EVENT(ksocket_uplink,
+	TP_PROTO(const struct ksocket_service *svc, bool up, int err,
+		 unsigned int wait),
+	TP_ARGS(svc, up, err, wait),
+	TP_STRUCT__entry(
+		__array(char, service, KSOCKET_NAME_LEN)
+		__array(__u8, to, sizeof(union ksocket_addr))
+		__field(__u32, up)
+		__field(__s32, err)
+		__field(__u32, wait)
+	),
+	TP_fast_assign(
+		memcpy(__entry->service, svc->cfg.name, KSOCKET_NAME_LEN);
+		memcpy(__entry->to, &svc->cfg.reply, sizeof(svc->cfg.reply));
+		__entry->up = up;
+		__entry->err = err;
+		__entry->wait = wait;
+	),
+	TP_printk("service=%s to=%pISpc up=%u err=%d wait=%u",
+		  __entry->service, __entry->to, __entry->up, __entry->err,
+		  __entry->wait)
+);
+
 DECLARE_EVENT_CLASS(ksocket_service,
 	TP_PROTO(const struct ksocket_service *svc),
 	TP_ARGS(svc),

@@ -29,6 +29,8 @@ void ksocket_config_init(struct ksocket_config *cfg)
 	cfg->idle_timeout = 3600;
 	cfg->keepalive = 60;
 	cfg->interval = 2000;
+	cfg->framing = KSOCKET_FRAMING_LENGTH;
+	cfg->queue_bytes = 1024 * 1024;
 }
 
 /**
@@ -199,6 +201,14 @@ int ksocket_config_check(const struct ksocket_config *cfg,
 					    "mode=%s: for datagrams only, proto=tcp allows relay, echo or discard",
 					    cfg->mode->name);
 
+	if (ksocket_has_receiver(cfg) && cfg->proto == KSOCKET_PROTO_TCP &&
+	    cfg->reply_proto != KSOCKET_PROTO_TCP)
+		return ksocket_report_field(rep, -EINVAL,
+					    KSOCKET_FIELD_REPLY_PROTO,
+					    "a connection goes on by TCP only",
+					    "reply_proto=%s: proto=tcp allows tcp only",
+					    ksocket_proto_name(cfg->reply_proto));
+
 	err = cfg->mode->check ? cfg->mode->check(cfg, rep) : 0;
 	if (err)
 		return err;
@@ -225,6 +235,17 @@ static bool ksocket_config_same_tcp(const struct ksocket_config *a,
 	       a->backlog == b->backlog &&
 	       a->idle_timeout == b->idle_timeout &&
 	       a->keepalive == b->keepalive;
+}
+
+static bool ksocket_config_same_uplink(const struct ksocket_config *a,
+				       const struct ksocket_config *b)
+{
+	if (ksocket_has_uplink(a) != ksocket_has_uplink(b))
+		return false;
+
+	return !ksocket_has_uplink(a) ||
+	       (a->framing == b->framing && a->queue_bytes == b->queue_bytes &&
+		a->keepalive == b->keepalive);
 }
 
 /**
@@ -257,6 +278,9 @@ bool ksocket_config_same(const struct ksocket_config *a,
 
 	if (ksocket_has_receiver(a) &&
 	    !ksocket_config_same_addr(&a->reply, &b->reply))
+		return false;
+
+	if (!ksocket_config_same_uplink(a, b))
 		return false;
 
 	/* A mode with an answer of its own has one datapath only. */

@@ -56,6 +56,7 @@ static const int ksocket_nl_fields[] = {
 	[KSOCKET_FIELD_MODE] = KSOCKET_A_SERVICE_MODE,
 	[KSOCKET_FIELD_TEXT] = KSOCKET_A_SERVICE_TEXT,
 	[KSOCKET_FIELD_INTERVAL] = KSOCKET_A_SERVICE_INTERVAL,
+	[KSOCKET_FIELD_REPLY_PROTO] = KSOCKET_A_SERVICE_REPLY_PROTO,
 };
 
 /* What a verb has to say becomes the request's extended acknowledgment. */
@@ -218,6 +219,12 @@ static void ksocket_nl_read_numbers(struct nlattr *attrs[],
 					cfg->keepalive);
 	cfg->interval = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_INTERVAL],
 				       cfg->interval);
+	cfg->reply_proto = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_REPLY_PROTO],
+					  cfg->proto);
+	cfg->framing = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_FRAMING],
+				      cfg->framing);
+	cfg->queue_bytes = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_QUEUE_BYTES],
+					  cfg->queue_bytes);
 	if (port)
 		cfg->min_source_port = nla_get_u16(port);
 	if (gro)
@@ -319,7 +326,8 @@ static int ksocket_nl_refuse_fixed(struct genl_info *info)
 		KSOCKET_A_SERVICE_TEXT, KSOCKET_A_SERVICE_PROTO,
 		KSOCKET_A_SERVICE_MAX_CONNECTIONS, KSOCKET_A_SERVICE_BACKLOG,
 		KSOCKET_A_SERVICE_IDLE_TIMEOUT, KSOCKET_A_SERVICE_KEEPALIVE,
-		KSOCKET_A_SERVICE_INTERVAL,
+		KSOCKET_A_SERVICE_INTERVAL, KSOCKET_A_SERVICE_REPLY_PROTO,
+		KSOCKET_A_SERVICE_FRAMING, KSOCKET_A_SERVICE_QUEUE_BYTES,
 	};
 	int i;
 
@@ -551,6 +559,8 @@ static int ksocket_nl_put_stats(struct sk_buff *skb, int type,
 		{ KSOCKET_A_STATS_USER_SENDS, sum->user_sends },
 		{ KSOCKET_A_STATS_ACCEPTED, sum->accepted },
 		{ KSOCKET_A_STATS_CONNECTED, sum->connected },
+		{ KSOCKET_A_STATS_CONNECT_FAILED, sum->connect_failed },
+		{ KSOCKET_A_STATS_DISCONNECTED, sum->disconnected },
 	};
 	struct nlattr *nest;
 	int i;
@@ -634,6 +644,29 @@ static int ksocket_nl_put_tcp(struct sk_buff *skb,
 	return 0;
 }
 
+/* Where nothing goes to a receiver by TCP there is nothing to say of it. */
+static int ksocket_nl_put_uplink(struct sk_buff *skb,
+				 const struct ksocket_service *svc)
+{
+	const struct ksocket_config *cfg = &svc->cfg;
+	struct ksocket_queued queued;
+
+	if (ksocket_has_receiver(cfg) &&
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_REPLY_PROTO, cfg->reply_proto))
+		return -EMSGSIZE;
+	if (!ksocket_has_uplink(cfg))
+		return 0;
+
+	ksocket_queued_read(svc, &queued);
+	if (nla_put_u32(skb, KSOCKET_A_SERVICE_FRAMING, cfg->framing) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_QUEUE_BYTES, cfg->queue_bytes) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_QUEUED, queued.datagrams) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_QUEUED_BYTES, queued.bytes))
+		return -EMSGSIZE;
+
+	return 0;
+}
+
 static int ksocket_nl_put_threads(struct sk_buff *skb,
 				  const struct ksocket_service *svc)
 {
@@ -659,6 +692,7 @@ static int ksocket_nl_put_service(struct sk_buff *skb,
 	ksocket_totals_read(svc, &sum);
 	if (ksocket_nl_put_config(skb, &svc->cfg) ||
 	    ksocket_nl_put_tcp(skb, svc) ||
+	    ksocket_nl_put_uplink(skb, svc) ||
 	    (ksocket_watch_unreachable(svc) &&
 	     nla_put_flag(skb, KSOCKET_A_SERVICE_UNREACHABLE)) ||
 	    ksocket_nl_put_stats(skb, KSOCKET_A_SERVICE_STATS, &sum))
@@ -849,7 +883,7 @@ int ksocket_nl_conn_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 
 	mutex_lock(&kn->lock);
 	list_for_each_entry(svc, &kn->services, node) {
-		if (svc->id < at[0] || !svc->transport->streams)
+		if (svc->id < at[0] || !svc->transport->next_conn)
 			continue;
 		if (svc->id != at[0])
 			memset(at + 1, 0, 2 * sizeof(*at));

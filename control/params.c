@@ -67,6 +67,12 @@ KSOCKET_PARAM(keepalive, "60",
 	      "seconds after which a silent TCP peer is asked whether it is there, 0 to 32767; 0 never (default 60)");
 KSOCKET_PARAM(interval, "2000",
 	      "milliseconds from one beacon to the next, 10 to 3600000 (default 2000)");
+KSOCKET_PARAM(reply_proto, "",
+	      "udp or tcp: what the receiver is sent, datagrams also by TCP (default as proto)");
+KSOCKET_PARAM(framing, "length",
+	      "how datagrams are told apart in a connection to the receiver; none: not at all; newline: by the end of a line; length: by two bytes before each (default length)");
+KSOCKET_PARAM(queue_bytes, "1048576",
+	      "bytes of datagrams that wait for a connection to the receiver, 4096 to 67108864 (default 1048576)");
 
 static int ksocket_param_uint(const char *name, const char *value,
 			      unsigned int min, unsigned int max,
@@ -264,6 +270,30 @@ static int ksocket_params_read_tcp(struct ksocket_config *cfg,
 				  KSOCKET_KEEPALIVE_MAX, &cfg->keepalive, rep);
 }
 
+static int ksocket_params_read_uplink(struct ksocket_config *cfg,
+				      struct ksocket_report *rep)
+{
+	int found = *reply_proto ? ksocket_proto_find(reply_proto) : cfg->proto;
+
+	if (found < 0)
+		return ksocket_report(rep, -EINVAL,
+				      "reply_proto=%.32s: unknown, allowed udp or tcp",
+				      reply_proto);
+	cfg->reply_proto = found;
+
+	found = ksocket_framing_find(framing);
+	if (found < 0)
+		return ksocket_report(rep, -EINVAL,
+				      "framing=%.32s: unknown, allowed none, newline or length",
+				      framing);
+	cfg->framing = found;
+
+	return ksocket_param_uint("queue_bytes", queue_bytes,
+				  KSOCKET_QUEUE_BYTES_MIN,
+				  KSOCKET_QUEUE_BYTES_MAX, &cfg->queue_bytes,
+				  rep);
+}
+
 static int ksocket_params_read_addrs(struct net *net,
 				     struct ksocket_config *cfg,
 				     struct ksocket_report *rep)
@@ -354,6 +384,10 @@ int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
 		return err;
 
 	err = ksocket_params_read_tcp(cfg, rep);
+	if (err)
+		return err;
+
+	err = ksocket_params_read_uplink(cfg, rep);
 	if (err)
 		return err;
 

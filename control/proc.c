@@ -60,6 +60,24 @@ static void ksocket_proc_show_beacons(struct seq_file *seq,
 			   sum->beacons[i]);
 }
 
+static void ksocket_proc_show_uplink(struct seq_file *seq,
+				     const struct ksocket_service *svc,
+				     const struct ksocket_totals *sum)
+{
+	const struct ksocket_config *cfg = &svc->cfg;
+	struct ksocket_queued queued;
+
+	ksocket_queued_read(svc, &queued);
+	seq_printf(seq, "reply_proto %s\n",
+		   ksocket_proto_name(cfg->reply_proto));
+	seq_printf(seq, "framing %s\n", ksocket_framing_name(cfg->framing));
+	seq_printf(seq, "queue_bytes %u\n", cfg->queue_bytes);
+	seq_printf(seq, "queued %u\n", queued.datagrams);
+	seq_printf(seq, "queued_bytes %u\n", queued.bytes);
+	seq_printf(seq, "connect_failed %llu\n", sum->connect_failed);
+	seq_printf(seq, "disconnected %llu\n", sum->disconnected);
+}
+
 static void ksocket_proc_show_totals(struct seq_file *seq,
 				     const struct ksocket_service *svc)
 {
@@ -88,6 +106,7 @@ static void ksocket_proc_show_totals(struct seq_file *seq,
 	seq_printf(seq, "user_sends %llu\n", sum.user_sends);
 	ksocket_proc_show_tcp(seq, svc, &sum);
 	ksocket_proc_show_beacons(seq, svc, &sum);
+	ksocket_proc_show_uplink(seq, svc, &sum);
 }
 
 static int ksocket_proc_show(struct seq_file *seq, void *v)

@@ -85,7 +85,7 @@ static int ksocket_so_read_tcp(struct ksocket_config *cfg,
 	cfg->proto = from->proto;
 	if (cfg->proto == KSOCKET_PROTO_UDP)
 		return from->max_connections || from->backlog ||
-		       from->idle_timeout || from->keepalive ? -EINVAL : 0;
+		       from->idle_timeout ? -EINVAL : 0;
 
 	if (!from->max_connections ||
 	    from->max_connections > KSOCKET_CONNECTIONS_MAX ||
@@ -131,6 +131,33 @@ static int ksocket_so_read_interval(struct ksocket_config *cfg,
 	return 0;
 }
 
+/* Connections go on by TCP in any case. */
+static int ksocket_so_read_uplink(struct ksocket_config *cfg,
+				  const struct ksocket_so_service *from)
+{
+	if (from->reply_proto > KSOCKET_PROTO_TCP ||
+	    from->framing > KSOCKET_FRAMING_LENGTH)
+		return -ERANGE;
+
+	cfg->reply_proto = cfg->proto == KSOCKET_PROTO_TCP ? cfg->proto :
+							     from->reply_proto;
+	if (!ksocket_has_uplink(cfg))
+		return from->reply_proto || from->framing ||
+		       from->queue_bytes ||
+		       (cfg->proto == KSOCKET_PROTO_UDP && from->keepalive) ?
+		       -EINVAL : 0;
+
+	if (from->queue_bytes < KSOCKET_QUEUE_BYTES_MIN ||
+	    from->queue_bytes > KSOCKET_QUEUE_BYTES_MAX ||
+	    from->keepalive > KSOCKET_KEEPALIVE_MAX)
+		return -ERANGE;
+
+	cfg->framing = from->framing;
+	cfg->queue_bytes = from->queue_bytes;
+	cfg->keepalive = from->keepalive;
+	return 0;
+}
+
 static int ksocket_so_read_config(struct net *net, struct ksocket_config *cfg,
 				  const struct ksocket_so_service *from)
 {
@@ -144,6 +171,8 @@ static int ksocket_so_read_config(struct net *net, struct ksocket_config *cfg,
 		err = ksocket_so_read_tcp(cfg, from);
 	if (!err)
 		err = ksocket_so_read_interval(cfg, from);
+	if (!err)
+		err = ksocket_so_read_uplink(cfg, from);
 	if (!err && from->ifindex)
 		err = ksocket_config_find_device(net, cfg, from->ifindex);
 	return err ? err : ksocket_so_read_addrs(net, cfg, from);
@@ -254,6 +283,12 @@ static void ksocket_so_write_service(const struct ksocket_service *svc,
 		to->idle_timeout = cfg->idle_timeout;
 		to->keepalive = cfg->keepalive;
 	}
+	if (ksocket_has_uplink(cfg)) {
+		to->reply_proto = cfg->reply_proto;
+		to->framing = cfg->framing;
+		to->queue_bytes = cfg->queue_bytes;
+		to->keepalive = cfg->keepalive;
+	}
 	if (cfg->mode->unasked)
 		to->interval = cfg->interval;
 	if (cfg->mode->text) {
@@ -265,6 +300,7 @@ static void ksocket_so_write_service(const struct ksocket_service *svc,
 static void ksocket_so_write_stats(const struct ksocket_service *svc,
 				   struct ksocket_so_stats *to)
 {
+	struct ksocket_queued queued;
 	struct ksocket_totals sum;
 
 	BUILD_BUG_ON(KSOCKET_DROP_MAX > KSOCKET_SO_DROPS);
@@ -291,6 +327,11 @@ static void ksocket_so_write_stats(const struct ksocket_service *svc,
 	to->connected = sum.connected;
 	to->n_closes = KSOCKET_CLOSE_MAX;
 	memcpy(to->closes, sum.closes, sizeof(sum.closes));
+	to->connect_failed = sum.connect_failed;
+	to->disconnected = sum.disconnected;
+	ksocket_queued_read(svc, &queued);
+	to->queued = queued.datagrams;
+	to->queued_bytes = queued.bytes;
 	to->beacons_missed = sum.beacons[KSOCKET_BEACON_MISSED];
 	to->beacon_received = sum.beacons[KSOCKET_BEACON_RECEIVED];
 	to->beacon_lost = sum.beacons[KSOCKET_BEACON_LOST];

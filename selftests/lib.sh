@@ -284,7 +284,8 @@ assert_tx() {
 	wait_for 20 counter_is tx_packets "$1" "${2:--}"
 }
 
-# balanced NAMESPACE: received = answered + discarded + drops, for each service
+# balanced NAMESPACE: received = answered + discarded + drops + what is queued, for
+# each service
 balanced() {
 	local until=$((SECONDS + 10))
 	until _books "$1"; do
@@ -308,7 +309,7 @@ _books() {
 			name=$value rx=0 sum=0
 			;;
 		"rx_packets "*) rx=$value ;;
-		"tx_packets "* | "discarded "* | drop_*) sum=$((sum + value)) ;;
+		"tx_packets "* | "discarded "* | "queued "* | drop_*) sum=$((sum + value)) ;;
 		esac
 	done
 	[ -z "$UNBALANCED" ]

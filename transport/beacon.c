@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The clock of mode beacon. Nobody asks, so there is the socket to the receiver
- * and nothing else, and the thread sends when it is time.
+ * The clock of mode beacon. Nobody asks, so there is the socket to the receiver,
+ * or the queue before a connection to it, and nothing else, and the thread sends
+ * when it is time.
  *
  * The times are start + n * interval on CLOCK_MONOTONIC, whenever the thread came
  * to send the ones before, so lateness does not add up. The clock stands still
@@ -15,6 +16,7 @@
 
 #include "sock.h"
 #include "udp.h"
+#include "uplink.h"
 
 static u64 ksocket_beacon_interval(const struct ksocket_worker *worker)
 {
@@ -37,7 +39,7 @@ static void ksocket_beacon_skip(struct ksocket_worker *worker, u64 late)
 }
 
 /* The address that the ones before were sent from may have gone. */
-static int ksocket_beacon_send(struct ksocket_worker *worker,
+static int ksocket_beacon_send_udp(struct ksocket_worker *worker,
 			       const struct ksocket_datagram *dgram)
 {
 	const struct ksocket_service *svc = worker->svc;
@@ -50,7 +52,10 @@ static int ksocket_beacon_send(struct ksocket_worker *worker,
 	return err ? err : ksocket_udp_send_receiver(worker, dgram);
 }
 
-static void ksocket_beacon_make(struct ksocket_worker *worker)
+/* Return: it was sent, or queued. */
+static bool ksocket_beacon_make(struct ksocket_worker *worker,
+				int (*send)(struct ksocket_worker *worker,
+					    const struct ksocket_datagram *dgram))
 {
 	const struct ksocket_service *svc = worker->svc;
 	struct ksocket_datagram dgram = {
@@ -65,42 +70,59 @@ static void ksocket_beacon_make(struct ksocket_worker *worker)
 					   worker->buffer,
 					   svc->cfg.buffer_size);
 	if (dgram.len <= svc->cfg.buffer_size)
-		err = ksocket_beacon_send(worker, &dgram);
+		err = send(worker, &dgram);
 
 	local_bh_disable();
 	ksocket_count_rx(worker, &dgram);
 	ksocket_datagram_sent(worker, &dgram, err);
 	local_bh_enable();
 
-	if (err)
-		return;
+	if (err && err != -EINPROGRESS)
+		return false;
 	worker->seq++;
-	ksocket_udp_check_reply(worker);
+	return true;
+}
+
+/* Return: one was due, and was sent or queued. */
+static bool ksocket_beacon_tick(struct ksocket_worker *worker,
+				int (*send)(struct ksocket_worker *worker,
+					    const struct ksocket_datagram *dgram))
+{
+	ktime_t now = ktime_get();
+	bool sent;
+
+	if (ktime_before(now, worker->due))
+		return false;
+
+	ksocket_beacon_skip(worker, ktime_to_ns(ktime_sub(now, worker->due)));
+	sent = ksocket_beacon_make(worker, send);
+	worker->due = ktime_add_ns(worker->due,
+				   ksocket_beacon_interval(worker));
+	return sent;
 }
 
 static bool ksocket_beacon_serve(struct ksocket_worker *worker)
 {
-	ktime_t now = ktime_get();
-
-	if (ktime_before(now, worker->due))
-		return true;
-
-	ksocket_beacon_skip(worker, ktime_to_ns(ktime_sub(now, worker->due)));
-	ksocket_beacon_make(worker);
-	worker->due = ktime_add_ns(worker->due,
-				   ksocket_beacon_interval(worker));
+	if (ksocket_beacon_tick(worker, ksocket_beacon_send_udp))
+		ksocket_udp_check_reply(worker);
 	return true;
+}
+
+static void ksocket_beacon_sleep(struct ksocket_worker *worker, ktime_t due)
+{
+	/* The caller has seen to it that nothing else is to be waited for. */
+	if (!kthread_should_stop()) {
+		schedule_hrtimeout(&due, HRTIMER_MODE_ABS);
+		ksocket_count_wakeup(worker);
+	}
+	__set_current_state(TASK_RUNNING);
 }
 
 static void ksocket_beacon_wait(struct ksocket_worker *worker)
 {
 	/* No signal reaches it, and it does not count as load. */
 	set_current_state(TASK_IDLE);
-	if (!kthread_should_stop()) {
-		schedule_hrtimeout(&worker->due, HRTIMER_MODE_ABS);
-		ksocket_count_wakeup(worker);
-	}
-	__set_current_state(TASK_RUNNING);
+	ksocket_beacon_sleep(worker, worker->due);
 }
 
 static void ksocket_beacon_close(struct ksocket_worker *worker)
@@ -132,4 +154,42 @@ const struct ksocket_transport ksocket_beacon_udp = {
 	.serve = ksocket_beacon_serve,
 	.send = ksocket_udp_send_receiver,
 	.reply_ignored = ksocket_udp_reply_ignored,
+};
+
+/* The same by TCP */
+
+static bool ksocket_beacon_serve_tcp(struct ksocket_worker *worker)
+{
+	ksocket_beacon_tick(worker, ksocket_uplink_put);
+	return ksocket_uplink_serve(worker);
+}
+
+static void ksocket_beacon_wait_tcp(struct ksocket_worker *worker)
+{
+	ktime_t due = ksocket_uplink_due(worker);
+
+	set_current_state(TASK_IDLE);
+	if (!ksocket_uplink_is_ready(worker))
+		ksocket_beacon_sleep(worker, ktime_before(due, worker->due) ?
+					     due : worker->due);
+	__set_current_state(TASK_RUNNING);
+}
+
+static void ksocket_beacon_attach_tcp(struct ksocket_worker *worker)
+{
+	worker->due = ktime_get();
+}
+
+const struct ksocket_transport ksocket_beacon_tcp = {
+	.name = "udp",
+	.open = ksocket_uplink_open,
+	.close = ksocket_uplink_close,
+	.attach = ksocket_beacon_attach_tcp,
+	.detach = ksocket_uplink_detach,
+	.wait = ksocket_beacon_wait_tcp,
+	.next_conn = ksocket_uplink_next_conn,
+	.queued = ksocket_uplink_queued,
+	.serve = ksocket_beacon_serve_tcp,
+	.send = ksocket_uplink_put,
+	.reply_ignored = ksocket_uplink_ignored,
 };

@@ -51,6 +51,21 @@ void ksocket_sock_set_dual_stack(struct sock *sk)
 }
 
 /**
+ * ksocket_sock_is_local() - is the other end on this host?
+ * @sk: the socket, connected
+ *
+ * Return: true if so.
+ */
+bool ksocket_sock_is_local(struct sock *sk)
+{
+	struct dst_entry *dst = sk_dst_get(sk);
+	bool local = dst && dst->dev->flags & IFF_LOOPBACK;
+
+	dst_release(dst);
+	return local;
+}
+
+/**
  * ksocket_sock_create_listen() - make a socket to listen, as far as all are alike
  * @svc: the service
  * @type: SOCK_DGRAM or SOCK_STREAM

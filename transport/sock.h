@@ -21,6 +21,7 @@ static inline int ksocket_sock_addr_len(const union ksocket_addr *addr)
 					       sizeof(addr->in6);
 }
 
+bool ksocket_sock_is_local(struct sock *sk);
 void ksocket_sock_set_sndbuf(struct sock *sk, unsigned int size);
 void ksocket_sock_set_rcvbuf(struct sock *sk, unsigned int size);
 void ksocket_sock_set_dual_stack(struct sock *sk);

@@ -186,8 +186,15 @@ static void ksocket_tcp_set_options(const struct ksocket_config *cfg,
 	sock_set_keepalive(sk);
 }
 
-/* Unless it is over in order, at once and with a reset: nobody waits for it. */
-static void ksocket_tcp_release(struct socket *sock)
+/**
+ * ksocket_tcp_release() - close a socket, and nothing is left of it
+ * @sock: the socket
+ *
+ * Unless it is over in order, at once and with a reset: nobody waits for it.
+ *
+ * Context: process context, may sleep.
+ */
+void ksocket_tcp_release(struct socket *sock)
 {
 	if (inet_sk_state_load(sock->sk) != TCP_CLOSE)
 		sock_no_linger(sock->sk);
@@ -288,10 +295,17 @@ static enum ksocket_close ksocket_tcp_upstream_reason(int err)
 	}
 }
 
-static int ksocket_tcp_connect(struct ksocket_tcp_conn *conn,
-			       struct socket *sock)
+/**
+ * ksocket_tcp_connect() - begin to connect to the receiver
+ * @svc: the service
+ * @sock: the socket
+ *
+ * Context: process context, may sleep, but does not wait for the answer.
+ * Return: 0 or a negative errno.
+ */
+int ksocket_tcp_connect(const struct ksocket_service *svc, struct socket *sock)
 {
-	const struct ksocket_config *cfg = &conn->worker->svc->cfg;
+	const struct ksocket_config *cfg = &svc->cfg;
 	union ksocket_addr addr = cfg->reply;
 	int err = 0;
 
@@ -322,7 +336,27 @@ static int ksocket_tcp_conn_upstream(struct ksocket_tcp_conn *conn)
 
 	ksocket_watch_retry(conn->worker->svc);
 	ksocket_tcp_hook(&conn->upstream, sock, conn);
-	return ksocket_tcp_connect(conn, sock);
+	return ksocket_tcp_connect(svc, sock);
+}
+
+/**
+ * ksocket_tcp_is_own() - is a socket connected to itself?
+ * @sk: the socket
+ *
+ * Who tries again and again to reach a port of this host that nobody listens at
+ * comes to send from that port one day: both SYNs meet, and it is connected.
+ *
+ * Return: true if so.
+ */
+bool ksocket_tcp_is_own(const struct sock *sk)
+{
+	if (sk->sk_num != ntohs(sk->sk_dport))
+		return false;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6)
+		return ipv6_addr_equal(&sk->sk_v6_daddr, &sk->sk_v6_rcv_saddr);
+#endif
+	return sk->sk_daddr == sk->sk_rcv_saddr;
 }
 
 /* The socket at the other end, if it is in this namespace. */
@@ -672,7 +706,7 @@ static void ksocket_tcp_conn_connecting(struct ksocket_tcp_conn *conn)
 	int state = inet_sk_state_load(sk);
 	int err = sock_error(sk);
 
-	if (!err && state == TCP_CLOSE)
+	if (!err && (state == TCP_CLOSE || ksocket_tcp_is_own(sk)))
 		err = -ECONNREFUSED;
 	/* It had come up, and is gone again already. */
 	if (err == -ECONNRESET) {
@@ -694,6 +728,7 @@ static void ksocket_tcp_conn_connecting(struct ksocket_tcp_conn *conn)
 	}
 
 	ksocket_count_connected(conn->worker);
+	WRITE_ONCE(conn->worker->reply_local, ksocket_sock_is_local(sk));
 	ksocket_tcp_conn_enter(conn, KSOCKET_CONN_STATE_OPEN);
 	ksocket_tcp_conn_open(conn);
 }

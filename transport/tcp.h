@@ -81,6 +81,9 @@ struct ksocket_tcp_conn {
 	struct rcu_head rcu;
 };
 
+void ksocket_tcp_release(struct socket *sock);
+int ksocket_tcp_connect(const struct ksocket_service *svc, struct socket *sock);
+bool ksocket_tcp_is_own(const struct sock *sk);
 int ksocket_tcp_move(struct ksocket_tcp_end *from, struct ksocket_tcp_end *to,
 		     size_t max);
 

@@ -131,16 +131,6 @@ err_release:
 	return err;
 }
 
-/* Is the receiver on this host? */
-static bool ksocket_udp_is_local(struct sock *sk)
-{
-	struct dst_entry *dst = sk_dst_get(sk);
-	bool local = dst && dst->dev->flags & IFF_LOOPBACK;
-
-	dst_release(dst);
-	return local;
-}
-
 /*
  * Connect, for the first time or again. Locked, the local address and port
  * outlast a broken connection: the guard knows the socket by them.
@@ -163,7 +153,7 @@ static int ksocket_udp_connect(struct ksocket_worker *worker,
 	lock_sock(sock->sk);
 	sock->sk->sk_userlocks |= SOCK_BINDADDR_LOCK | SOCK_BINDPORT_LOCK;
 	release_sock(sock->sk);
-	WRITE_ONCE(worker->reply_local, ksocket_udp_is_local(sock->sk));
+	WRITE_ONCE(worker->reply_local, ksocket_sock_is_local(sock->sk));
 	return 0;
 }
 
@@ -244,7 +234,13 @@ static bool ksocket_udp_wants_demux(const struct ksocket_worker *worker)
 	return !worker->svc->cfg.gro;
 }
 
-static void ksocket_udp_close(struct ksocket_worker *worker)
+/**
+ * ksocket_udp_close() - close both sockets, or the one there is
+ * @worker: the worker
+ *
+ * Context: process context, may sleep.
+ */
+void ksocket_udp_close(struct ksocket_worker *worker)
 {
 	if (ksocket_udp_wants_demux(worker)) {
 		ksocket_udp_forget(worker);
@@ -259,8 +255,16 @@ static void ksocket_udp_close(struct ksocket_worker *worker)
 	worker->listen = NULL;
 }
 
-static int ksocket_udp_open(struct ksocket_worker *worker,
-			    struct ksocket_report *rep)
+/**
+ * ksocket_udp_open_in() - make the socket that the requests come to
+ * @worker: the worker
+ * @rep: says what was wrong
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or a negative errno.
+ */
+int ksocket_udp_open_in(struct ksocket_worker *worker,
+			struct ksocket_report *rep)
 {
 	int err;
 
@@ -275,6 +279,18 @@ static int ksocket_udp_open(struct ksocket_worker *worker,
 					    "no memory for the senders that are known",
 					    "no memory for the senders that are known");
 	}
+
+	return 0;
+}
+
+static int ksocket_udp_open(struct ksocket_worker *worker,
+			    struct ksocket_report *rep)
+{
+	int err;
+
+	err = ksocket_udp_open_in(worker, rep);
+	if (err)
+		return err;
 
 	if (ksocket_has_receiver(&worker->svc->cfg)) {
 		err = ksocket_udp_open_reply(worker, rep);
@@ -496,7 +512,11 @@ void ksocket_udp_detach_reply(struct ksocket_worker *worker)
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
-static void ksocket_udp_attach(struct ksocket_worker *worker)
+/**
+ * ksocket_udp_attach() - as struct ksocket_transport has it
+ * @worker: the worker
+ */
+void ksocket_udp_attach(struct ksocket_worker *worker)
 {
 	const struct ksocket_config *cfg = &worker->svc->cfg;
 	struct sock *sk = worker->listen->sk;
@@ -518,8 +538,12 @@ static void ksocket_udp_attach(struct ksocket_worker *worker)
 		ksocket_udp_attach_reply(worker);
 }
 
-/* A softirq that has found the worker before may be at work with it still. */
-static void ksocket_udp_detach(struct ksocket_worker *worker)
+/**
+ * ksocket_udp_detach() - undo ksocket_udp_attach()
+ * @worker: the worker; a softirq that has found it before may be at work with it
+ *	still
+ */
+void ksocket_udp_detach(struct ksocket_worker *worker)
 {
 	struct sock *sk = worker->listen->sk;
 
@@ -532,7 +556,11 @@ static void ksocket_udp_detach(struct ksocket_worker *worker)
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
-static void ksocket_udp_set_buffers(struct ksocket_worker *worker)
+/**
+ * ksocket_udp_set_buffers() - likewise
+ * @worker: the worker
+ */
+void ksocket_udp_set_buffers(struct ksocket_worker *worker)
 {
 	const struct ksocket_config *cfg = &worker->svc->cfg;
 
@@ -548,8 +576,13 @@ union ksocket_udp_control {
 		  CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
-/* "ss -K" has unbound the socket from its device. */
-static void ksocket_udp_mend(struct ksocket_worker *worker)
+/**
+ * ksocket_udp_mend() - "ss -K" has unbound the socket from its device
+ * @worker: the worker
+ *
+ * Context: process context, may sleep.
+ */
+void ksocket_udp_mend(struct ksocket_worker *worker)
 {
 	int ifindex = worker->svc->cfg.ifindex;
 
@@ -670,7 +703,13 @@ static int ksocket_udp_answer(struct ksocket_worker *worker,
 	return ksocket_udp_send_sender(worker, dgram);
 }
 
-static u32 ksocket_udp_rx_overflow(const struct ksocket_worker *worker)
+/**
+ * ksocket_udp_rx_overflow() - what the stack has dropped at the listen socket
+ * @worker: the worker
+ *
+ * Return: datagrams, since the socket was made.
+ */
+u32 ksocket_udp_rx_overflow(const struct ksocket_worker *worker)
 {
 	return ksocket_sk_drops(worker->listen->sk);
 }
@@ -681,7 +720,7 @@ static u32 ksocket_udp_rx_overflow(const struct ksocket_worker *worker)
  *
  * Return: datagrams, since the socket was made.
  */
-u32 ksocket_udp_reply_ignored(const struct ksocket_worker *worker)
+u64 ksocket_udp_reply_ignored(const struct ksocket_worker *worker)
 {
 	const struct sock *sk;
 

@@ -33,6 +33,14 @@ static inline bool ksocket_udp_pending(const struct ksocket_worker *worker)
 	       !skb_queue_empty_lockless(&udp_sk(sk)->reader_queue);
 }
 
+int ksocket_udp_open_in(struct ksocket_worker *worker,
+			struct ksocket_report *rep);
+void ksocket_udp_close(struct ksocket_worker *worker);
+void ksocket_udp_attach(struct ksocket_worker *worker);
+void ksocket_udp_detach(struct ksocket_worker *worker);
+void ksocket_udp_set_buffers(struct ksocket_worker *worker);
+void ksocket_udp_mend(struct ksocket_worker *worker);
+u32 ksocket_udp_rx_overflow(const struct ksocket_worker *worker);
 int ksocket_udp_open_reply(struct ksocket_worker *worker,
 			   struct ksocket_report *rep);
 int ksocket_udp_reconnect(struct ksocket_worker *worker);
@@ -41,7 +49,7 @@ void ksocket_udp_attach_reply(struct ksocket_worker *worker);
 void ksocket_udp_detach_reply(struct ksocket_worker *worker);
 int ksocket_udp_send_receiver(struct ksocket_worker *worker,
 			      const struct ksocket_datagram *dgram);
-u32 ksocket_udp_reply_ignored(const struct ksocket_worker *worker);
+u64 ksocket_udp_reply_ignored(const struct ksocket_worker *worker);
 int ksocket_udp_recv(struct ksocket_worker *worker,
 		     struct ksocket_datagram *dgram);
 void ksocket_udp_describe(const struct ksocket_worker *worker,

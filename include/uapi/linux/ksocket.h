@@ -85,15 +85,19 @@ struct ksocket_so_addr {
  * @sndbuf: send buffer in bytes, or 0 for the system's default
  * @min_source_port: lowest source port that mode echo answers, or 0 for all
  * @gro: 1 to take bursts of datagrams as one packet, or 0
- * @proto: one of enum ksocket_proto there; 0 is UDP, and what follows up to
- *	@keepalive is 0 then
+ * @proto: one of enum ksocket_proto there; 0 is UDP, and @max_connections,
+ *	@backlog and @idle_timeout are 0 then
  * @max_connections: TCP connections at a time, 1 to 65536
  * @backlog: connections that may wait to be taken, 1 to 65535
  * @idle_timeout: seconds that a connection may be idle, 0 for ever, to 86400
  * @keepalive: seconds after which a silent peer is asked whether it is there, 0
- *	for never, to 32767
+ *	for never, to 32767; 0 where nothing goes by TCP
  * @interval: mode beacon: milliseconds from one to the next, 10 to 3600000; 0 in
  *	the other modes
+ * @reply_proto: 1 to send datagrams to the receiver by TCP, otherwise 0, and what
+ *	follows up to @queue_bytes is 0 then, as it is where @proto is TCP
+ * @framing: one of enum ksocket_framing there
+ * @queue_bytes: size of the queue to the receiver, 4096 to 67108864
  * @text_len: bytes in @text
  * @text: what mode text answers; of what mode beacon makes beacons
  */
@@ -116,6 +120,9 @@ struct ksocket_so_service {
 	__u32 idle_timeout;
 	__u32 keepalive;
 	__u32 interval;
+	__u32 reply_proto;
+	__u32 framing;
+	__u32 queue_bytes;
 	__u32 text_len;
 	__u8 text[KSOCKET_SO_TEXT_LEN];
 };
@@ -141,6 +148,10 @@ struct ksocket_so_service {
  * @user_sends: payloads that user space has sent
  * @accepted: TCP connections taken, those refused at once included
  * @connected: TCP connections to the receiver that came up
+ * @connect_failed: attempts to connect to the receiver of datagrams that failed
+ * @disconnected: connections to it that came up and broke
+ * @queued: datagrams that wait for such a connection, or in it
+ * @queued_bytes: what they take of the queue
  * @drops: datagrams not answered, in the order of Documentation/drop-reasons.rst
  * @closes: TCP connections that have ended, likewise
  * @beacons_missed: mode beacon: not made, because an earlier one was late
@@ -172,6 +183,10 @@ struct ksocket_so_stats {
 	__aligned_u64 user_sends;
 	__aligned_u64 accepted;
 	__aligned_u64 connected;
+	__aligned_u64 connect_failed;
+	__aligned_u64 disconnected;
+	__u32 queued;
+	__u32 queued_bytes;
 	__aligned_u64 drops[KSOCKET_SO_DROPS];
 	__aligned_u64 closes[KSOCKET_SO_CLOSES];
 	__aligned_u64 beacons_missed;

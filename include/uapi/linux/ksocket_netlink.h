@@ -40,12 +40,15 @@ enum ksocket_mode_id {
 #define KSOCKET_KEEPALIVE_MAX		32767
 #define KSOCKET_INTERVAL_MIN		10
 #define KSOCKET_INTERVAL_MAX		3600000
+#define KSOCKET_QUEUE_BYTES_MIN		4096
+#define KSOCKET_QUEUE_BYTES_MAX		67108864
 
 /**
- * enum ksocket_proto - What the requests come by.
+ * enum ksocket_proto - What the requests come by, or what is sent to the
+ *   receiver by.
  * @KSOCKET_PROTO_UDP: Datagrams.
- * @KSOCKET_PROTO_TCP: Connections; the modes text, beacon and beacon-sink have
- *   none.
+ * @KSOCKET_PROTO_TCP: Connections. The requests of the modes text and
+ *   beacon-sink come by datagrams only.
  */
 enum ksocket_proto {
 	KSOCKET_PROTO_UDP,
@@ -53,9 +56,24 @@ enum ksocket_proto {
 };
 
 /**
+ * enum ksocket_framing - How datagrams are told apart in a connection to the
+ *   receiver.
+ * @KSOCKET_FRAMING_NONE: They are not, the receiver gets their payload and
+ *   nothing else.
+ * @KSOCKET_FRAMING_NEWLINE: Each ends with a newline, its own or one that is
+ *   added. One with a newline before its end is dropped.
+ * @KSOCKET_FRAMING_LENGTH: Before each stands its length in bytes, a 16-bit
+ *   number in network byte order (as DNS has it, RFC 7766 section 8).
+ */
+enum ksocket_framing {
+	KSOCKET_FRAMING_NONE,
+	KSOCKET_FRAMING_NEWLINE,
+	KSOCKET_FRAMING_LENGTH,
+};
+
+/**
  * enum ksocket_conn_state - What a connection is at.
- * @KSOCKET_CONN_STATE_CONNECTING: Mode relay, the receiver has not answered
- *   yet.
+ * @KSOCKET_CONN_STATE_CONNECTING: The receiver has not answered yet.
  * @KSOCKET_CONN_STATE_OPEN: Bytes go both ways, or one way after the other
  *   side has ended.
  * @KSOCKET_CONN_STATE_CLOSING: Both sides have ended, and the last bytes are
@@ -127,6 +145,9 @@ enum {
 	KSOCKET_A_DROPS_SEND_AGAIN,
 	KSOCKET_A_DROPS_SEND_TOO_LONG,
 	KSOCKET_A_DROPS_SEND_OTHER,
+	KSOCKET_A_DROPS_QUEUE_AWAY,
+	KSOCKET_A_DROPS_QUEUE_SLOW,
+	KSOCKET_A_DROPS_FRAMING,
 
 	__KSOCKET_A_DROPS_MAX
 };
@@ -169,6 +190,8 @@ enum {
 	KSOCKET_A_STATS_ACCEPTED,
 	KSOCKET_A_STATS_CONNECTED,
 	KSOCKET_A_STATS_CLOSES,
+	KSOCKET_A_STATS_CONNECT_FAILED,
+	KSOCKET_A_STATS_DISCONNECTED,
 	KSOCKET_A_STATS_BEACONS_MISSED,
 	KSOCKET_A_STATS_BEACON_RECEIVED,
 	KSOCKET_A_STATS_BEACON_LOST,
@@ -227,6 +250,11 @@ enum {
 	KSOCKET_A_SERVICE_CONNECTIONS,
 	KSOCKET_A_SERVICE_CONN,
 	KSOCKET_A_SERVICE_INTERVAL,
+	KSOCKET_A_SERVICE_REPLY_PROTO,
+	KSOCKET_A_SERVICE_FRAMING,
+	KSOCKET_A_SERVICE_QUEUE_BYTES,
+	KSOCKET_A_SERVICE_QUEUED,
+	KSOCKET_A_SERVICE_QUEUED_BYTES,
 
 	__KSOCKET_A_SERVICE_MAX
 };
