@@ -1,0 +1,309 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# uplink.sh - reply_proto=tcp: datagrams in, one connection to the receiver out.
+# What comes of them when it is there, slow, gone, or silent.
+#
+# KSOCKET_SOAK=1: also a receiver that is silent for longer than we wait, and more
+# datagrams.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+MANY=5000
+[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || MANY=1000
+[ -z "${KSOCKET_SOAK:-}" ] || MANY=$((MANY * 100))
+UPLINK="listen_port=7000 reply_port=7001 reply_proto=tcp"
+
+# up [PARAMETER=VALUE...]
+up() {
+	# shellcheck disable=SC2086 # a list of words
+	load $UPLINK "$@"
+}
+
+# test_py TEST [ARGUMENT...]
+test_py() {
+	python3 "$KSOCKET_TESTS/uplink.py" "$@"
+}
+
+exact() {
+	local framing address
+	for framing in length newline none; do
+		for address in 127.0.0.1 ::1; do
+			up framing=$framing listen_addr=$address reply_addr=$address
+			test_py exact $address $framing
+			unload
+		done
+	done
+	nothing_left 7000
+}
+
+# A burst comes as one packet with gro=on, and goes the long way with copy.
+datapaths() {
+	local path gro
+	for path in copy zerocopy softirq; do
+		for gro in off on; do
+			up datapath=$path gro=$gro rcvbuf=4000000
+			test_py many $((MANY / 5))
+			unload
+		done
+	done
+}
+
+many_datagrams() {
+	up rcvbuf=4000000
+	test_py many $MANY
+	unload
+}
+
+# Each thread has a connection of its own.
+threads_apart() {
+	[ "$(getconf _NPROCESSORS_ONLN)" != 1 ] || skip "one processor"
+	up threads=2 rcvbuf=4000000
+	wait_for 20 counter_is connections 0
+	test_py many $MANY 8
+	assert_eq "connected" "$(counter connected)" 2
+	unload
+}
+
+mode_text() {
+	up mode=text text=hello framing=newline
+	spawn - socat -u TCP-LISTEN:7001,reuseaddr "OPEN:$TMP/got,creat,append"
+	wait_for 20 counter_is connections 1
+	tell UDP:127.0.0.1:7000 anything
+	wait_for 20 file_is "$TMP/got" hello
+	assert_tx 1
+	unload
+}
+
+away() {
+	up queue_bytes=65536
+	test_py away
+	unload
+}
+
+too_long() {
+	up queue_bytes=4096
+	test_py too_long
+	unload
+}
+
+slow() {
+	up queue_bytes=65536 sndbuf=4096 rcvbuf=4000000
+	test_py slow
+	unload
+}
+
+reset() {
+	up
+	test_py reset
+	unload
+}
+
+black_hole() {
+	up
+	test_py black_hole 3 waits
+	unload
+	[ -z "${KSOCKET_SOAK:-}" ] || {
+		up
+		test_py black_hole 45 breaks
+		unload
+	}
+}
+
+half_close() {
+	up
+	test_py half_close
+	unload
+}
+
+talks_back() {
+	up
+	test_py talks_back
+	unload
+}
+
+beacons() {
+	load mode=beacon interval=50 reply_port=7001 reply_proto=tcp framing=newline
+	test_py beacon
+	# Who stops it does not wait for the next one.
+	unload
+	nothing_left 7001
+}
+
+# Between two attempts there is half to all of 200 ms, doubled each time.
+back_off() {
+	local waits
+	up
+	trace_on
+	wait_for 60 counter_is connect_failed 5
+	waits=$(sed -n 's/.*ksocket_uplink: .* up=0 err=-111 wait=\([0-9]*\)$/\1/p' "$TRACE_INSTANCE/trace")
+	echo "waits: $(paste -sd ' ' <<<"$waits") ms"
+	# When recording began, some attempts were over.
+	awk -v ms=200 '{ wait[NR] = $1 }
+		END {
+			for (skip = 0; skip < 5; skip++) {
+				for (i = 1; i <= NR; i++) {
+					most = ms * 2 ^ (i - 1 + skip)
+					if (wait[i] < most / 2 || wait[i] > most)
+						break
+				}
+				if (i > NR)
+					exit NR < 2
+			}
+			exit 1
+		}' <<<"$waits" || fail "not doubled"
+	# And that is how long it takes.
+	sed -n 's/.* \([0-9]*\.[0-9]*\): ksocket_uplink: .* wait=\([0-9]*\)$/\1 \2/p' "$TRACE_INSTANCE/trace" |
+		awk -v slow="${KSOCKET_DEBUG_KERNEL:+1}" 'NR > 1 { ms = ($1 - last) * 1000
+				print ms " ms after a wait of " wait
+				if (ms < wait * 0.9 || ms > wait + (slow ? 2000 : 500)) bad = 1 }
+			{ last = $1; wait = $2 } END { exit bad }' || fail "not kept"
+	unload
+}
+
+# The stack's own trap for who tries again and again.
+own_port() {
+	echo "7001 7001" >/proc/sys/net/ipv4/ip_local_port_range
+	up
+	test_py own
+	unload
+	echo "32768 60999" >/proc/sys/net/ipv4/ip_local_port_range
+}
+
+# The address that the connection is from goes; the next one is from another.
+address_change() {
+	ns_pair a b
+	load_in a listen_addr=127.0.0.1 listen_port=7000 reply_addr=192.0.2.2 reply_port=7001 \
+		reply_proto=tcp framing=newline
+	spawn b socat -u TCP-LISTEN:7001,reuseaddr,fork "OPEN:$TMP/got,creat,append"
+	wait_for 30 counter_is connections 1 a
+	tell UDP:127.0.0.1:7000 one a
+	wait_for 20 file_is "$TMP/got" one
+	ns_ip a addr flush dev veth0
+	tell UDP:127.0.0.1:7000 two a
+	ns_ip a addr add 192.0.2.11/24 dev veth0
+	wait_for 60 file_is "$TMP/got" one$'\n'two
+	assert_eq "from" "$(in_ns a ss -Htn state established 'dport = :7001' | awk '{ print $3 }' | sed 's/:[0-9]*$//')" \
+		192.0.2.11
+	assert_ge "disconnected" "$(counter disconnected a)" 1
+	unload_in a
+}
+
+# A queue that nobody empties holds nobody up, and what is in it is not forgotten
+# without a word.
+stopped() {
+	local took
+	up queue_bytes=65536
+	test_py own
+	flood -c 1000 -s 100 127.0.0.1 7000 >/dev/null
+	wait_for 20 counter_is rx_packets 1000
+	log_mark
+	took=$(($("$KSOCKET_TESTS/unload_time") / 1000))
+	echo "unload: $took ms"
+	log_since | grep -qx "ksocket: service param: 630 datagrams to 127.0.0.1:7001 were not delivered" ||
+		fail "$(log_since)"
+	[ -n "${KSOCKET_DEBUG_KERNEL:-}" ] || assert_le "unload in ms" "$took" 1000
+	nothing_left 7000
+}
+
+# Likewise when the receiver is silent in the middle of it, and when the namespace goes.
+stopped_silent() {
+	local round
+	for round in 1 2 3; do
+		ns_pair a b
+		load_in a listen_addr=127.0.0.1 listen_port=7000 reply_addr=192.0.2.2 reply_port=7001 \
+			reply_proto=tcp
+		spawn b socat -u TCP-LISTEN:7001,reuseaddr,fork /dev/null
+		wait_for 30 counter_is connections 1 a
+		in_ns a nft -f - <<-EOF
+			table inet t { chain o { type filter hook output priority 0;
+				tcp dport 7001 drop
+			}
+			}
+		EOF
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 500 -s 1000 127.0.0.1 7000 >/dev/null
+		wait_for 20 counter_is rx_packets 500 a
+		if [ $round = 1 ]; then
+			rmmod ksocket
+		else
+			ns_del a
+			wait_for 30 peer_is_gone b
+			rmmod ksocket
+		fi
+		ns_del b
+		[ $round = 1 ] || continue
+		ns_del a
+	done
+}
+
+peer_is_gone() {
+	! ns_ip "$1" link show veth0 >/dev/null 2>&1
+}
+
+# What was handed over before is not cut off by the end.
+stopped_busy() {
+	local got left
+	up framing=newline
+	spawn - socat -u TCP-LISTEN:7001,reuseaddr "OPEN:$TMP/got,creat,append"
+	wait_for 20 counter_is connections 1
+	log_mark
+	test_py burst 200
+	rmmod ksocket
+	left=$(log_since | sed -n 's/^ksocket: service param: \([0-9]*\) datagrams to .* were not delivered$/\1/p')
+	wait
+	got=$(wc -l <"$TMP/got")
+	echo "$got came, ${left:-0} did not"
+	assert_ge "what came or was said not to" $((got + ${left:-0})) 200
+	[ -n "${KSOCKET_DEBUG_KERNEL:-}" ] || assert_eq "came" "$got" 200
+}
+
+# refused ERRNO LINE PARAMETER...
+refused() {
+	log_mark
+	assert_eq "errno of ${*:3}" "$("$KSOCKET_TESTS/load_module" "$KSOCKET_KO" "${@:3}")" "$1"
+	assert_eq "log of ${*:3}" "$(log_since)" "ksocket: $2"
+	refute loaded
+}
+
+refusals() {
+	local range="allowed 4096 to 67108864"
+	refused EINVAL "reply_proto=sctp: unknown, allowed udp or tcp" reply_proto=sctp
+	refused EINVAL "reply_proto=udp: proto=tcp allows tcp only" proto=tcp reply_proto=udp
+	refused EINVAL "framing=lines: unknown, allowed none, newline or length" framing=lines
+	refused ERANGE "queue_bytes=4095: out of range, $range" queue_bytes=4095
+	refused ERANGE "queue_bytes=67108865: out of range, $range" queue_bytes=67108865
+	refused EINVAL "queue_bytes=1M: not a number, $range" queue_bytes=1M
+	# The port of the service is another one by TCP.
+	log_mark
+	load listen_port=7000 reply_port=7000 reply_proto=tcp
+	assert_eq "the log" "$(log_since)" \
+		"ksocket: service param started: udp 127.0.0.1:7000, relay to 127.0.0.1:7000 by tcp, threads 1"
+	unload
+	# Where there is no receiver it means nothing.
+	load listen_port=7000 mode=echo reply_proto=tcp
+	assert_eq "echo" "$(ask UDP:127.0.0.1:7000 hello)" hello
+	unload
+}
+
+ksocket_run_tests \
+	exact:"every byte, every boundary, in each framing, IPv4 and IPv6" \
+	many_datagrams:"thousands of datagrams, in their order" \
+	datapaths:"likewise on every datapath, in bursts too" \
+	threads_apart:"each thread has a connection of its own" \
+	mode_text:"mode text" \
+	away:"a receiver that is away: the queue, what has no room, and the rest in order" \
+	too_long:"what is longer than the queue" \
+	slow:"a receiver that takes nothing holds its bound, and gets what was kept" \
+	reset:"connections that are reset: all is delivered" \
+	black_hole:"a receiver that is silent for a while: all is delivered" \
+	half_close:"one that has ended its side, and one that has gone" \
+	talks_back:"what the receiver says" \
+	beacons:"beacons by TCP" \
+	back_off:"attempts: half to all of 200 ms, doubled each time" \
+	own_port:"no connection to ourselves" \
+	address_change:"an address that goes" \
+	stopped:"stop with a full queue" \
+	stopped_silent:"stop, and the end of a namespace, with a silent receiver" \
+	stopped_busy:"stop in the middle of it" \
+	refusals:"bad requests"
