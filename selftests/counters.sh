@@ -12,14 +12,16 @@ min_source_port rx_packets rx_bytes tx_packets tx_bytes discarded drop_truncated
 drop_src_unspecified drop_src_multicast drop_src_broadcast drop_dst_multicast
 drop_dst_broadcast drop_src_port_zero drop_src_port_low drop_src_port_own drop_loop
 drop_send_refused drop_send_unreachable drop_send_denied drop_send_nomem
-drop_send_again drop_send_too_long drop_send_other stale_errors recv_errors
+drop_send_again drop_send_too_long drop_send_other drop_queue_away drop_queue_slow
+drop_framing stale_errors recv_errors
 rx_overflow reply_ignored wakeups datapath gro fallbacks user_sends
 max_connections backlog idle_timeout keepalive connections accepted connected
 close_done close_reset close_timeout close_idle close_unfinished close_limit
 close_loop close_upstream_refused close_upstream_unreachable
 close_upstream_timeout close_nomem close_stopped
 interval beacons_missed beacon_received beacon_lost beacon_late beacon_duplicate
-beacon_restarted beacon_malformed beacon_evicted"
+beacon_restarted beacon_malformed beacon_evicted
+reply_proto framing queue_bytes queued queued_bytes connect_failed disconnected"
 
 counters_format() {
 	load listen_port=7000
@@ -30,7 +32,7 @@ counters_format() {
 	# One key, one blank, one value without blanks; after the configuration
 	# numbers only.
 	refute grep -vE '^[a-z_]+ [^ ]+$' "$TMP/all"
-	refute grep -vE '^[a-z_]+ [0-9]+$' <(sed '1,6d; /^datapath /d; /^gro /d' "$TMP/all")
+	refute grep -vE '^[a-z_]+ [0-9]+$' <(sed '1,6d; /^datapath /d; /^gro /d; /^reply_proto /d; /^framing /d' "$TMP/all")
 	unload
 }
 

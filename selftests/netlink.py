@@ -214,8 +214,16 @@ def refusals():
     bad(errno.EINVAL, "unknown word in braces", ".text", base=dict(BEACON, text=b"{Seq}"))
     for base in (BEACON, dict(ECHO, mode="beacon-sink")):
         bad(errno.EINVAL, "this mode is for datagrams only", ".mode", base=base, proto="tcp")
+    # datagrams by TCP
+    bad(errno.ERANGE, "out of range", ".reply-proto", base=RELAY, reply_proto=2)
+    bad(errno.ERANGE, "out of range", ".framing", base=RELAY, framing=3)
+    bad(errno.ERANGE, "out of range", ".queue-bytes", base=RELAY, queue_bytes=4095)
+    bad(errno.ERANGE, "out of range", ".queue-bytes", base=RELAY, queue_bytes=67108865)
+    bad(errno.EINVAL, "a connection goes on by TCP only", ".reply-proto", base=RELAY,
+        proto="tcp", reply_proto="udp")
     # what is only told
     bad(errno.EINVAL, "", None, device="lo")
+    bad(errno.EINVAL, "", None, queued=1)
     bad(errno.EINVAL, "", None, stop_reason="asked")
     # the others
     for op in ("service-del", "service-get", "service-set", "stats-reset"):
@@ -226,7 +234,8 @@ def refusals():
                        ("buffer-size", 1), ("datapath", "copy"), ("gro", 1), ("ifindex", 1),
                        ("text", b"x"), ("proto", "tcp"), ("max-connections", 1),
                        ("backlog", 1), ("idle-timeout", 1), ("keepalive", 1),
-                       ("interval", 100)):
+                       ("interval", 100), ("reply-proto", "tcp"), ("framing", "none"),
+                       ("queue-bytes", 4096)):
         bad(errno.EOPNOTSUPP, "cannot change while the service runs", f".{key}",
             op="service-set", base=dict(only, **{key: value}))
     bad(errno.ERANGE, "out of range", ".rcvbuf", op="service-set", base=only, rcvbuf=0)
@@ -800,6 +809,72 @@ def upstream_told():
         client.close()
         upstream.close()
     assert len(listener.told) == 2, listener.told
+    ynl.do("service-del", {"name": "a"})
+
+
+def uplink():
+    """Datagrams that go on by TCP: what is asked is told, and what becomes of them."""
+    ynl = family()
+    full = dict(RELAY, **{"reply-proto": "tcp", "framing": "newline", "queue-bytes": 4096,
+                          "keepalive": 7})
+    listener = Listener()
+    ynl.do("service-new", full)
+    got = ynl.do("service-get", {"name": "a"})
+    for key, value in dict(full, proto="udp", queued=0, connections=0, **{"queued-bytes": 0}).items():
+        assert got[key] == value, f"{key}: {got[key]}, wanted {value}"
+    # The same again is no other one.
+    ynl.do("service-new", full)
+    for key, value in (("framing", "none"), ("queue-bytes", 4100), ("keepalive", 8),
+                       ("reply-proto", "udp")):
+        refused(ynl, "service-new", dict(full, **{key: value}), errno.EEXIST,
+                "exists and is another", ".name")
+
+    # Nobody is there: it is told, and datagrams wait, those of user space too.
+    while listener.wait("receiver-unreachable", 30)[1] != {
+            "name": "a", "reply": THERE, "error": errno.ECONNREFUSED}:
+        pass
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(("127.0.0.1", 7000))
+        sender.send(b"x" * 1000)
+        assert ynl.do("send", {"name": "a", "payload": b"mine"}) == {"unreachable": True}
+        until(lambda: ynl.do("service-get", {"name": "a"})["queued"] == 1)
+        got = ynl.do("service-get", {"name": "a"})
+        assert got["queued-bytes"] == 1004 + 8 and got["stats"]["user-sends"] == 1, got
+        refused(ynl, "send", {"name": "a", "payload": b"x" * 4000}, errno.ENOTCONN,
+                "the stack would not send it")
+        refused(ynl, "send", {"name": "a", "payload": b"a\nb"}, errno.EBADMSG,
+                "the stack would not send it")
+        assert ynl.dump("conn-get", {}) == []
+        with socket.create_server(("127.0.0.1", 7001)) as server:
+            conn, _ = server.accept()
+            wanted = b"x" * 1000 + b"\nmine\n"
+            assert conn.recv(len(wanted), socket.MSG_WAITALL) == wanted
+            until(lambda: ynl.do("service-get", {"name": "a"})["queued-bytes"] == 0)
+            _, msg = listener.wait("receiver-back", 30)
+            assert msg == {"name": "a", "reply": THERE}, msg
+            got = ynl.do("service-get", {"name": "a"})
+            stats = got["stats"]
+            assert "unreachable" not in got and got["connections"] == 1, got
+            assert (stats["connected"], stats["disconnected"], stats["tx-packets"]) == \
+                (1, 0, 1), stats
+            assert stats["connect-failed"] >= 1, stats
+            (entry,) = conns_of(ynl, "a")
+            assert (entry["peer"], entry["state"], entry["tx-bytes"]) == \
+                (THERE, "open", len(wanted)), entry
+            conn.close()
+            until(lambda: ynl.do("send", {"name": "a", "payload": b"again"}) is not None and
+                  ynl.do("service-get", {"name": "a"})["stats"]["disconnected"] == 1)
+            again, _ = server.accept()
+            assert again.recv(6, socket.MSG_WAITALL) == b"again\n"
+            again.close()
+    ynl.do("service-del", {"name": "a"})
+    # The defaults, and where TCP comes in it goes on.
+    ynl.do("service-new", dict(RELAY, **{"reply-proto": "tcp"}))
+    got = ynl.do("service-get", {"name": "a"})
+    assert (got["framing"], got["queue-bytes"]) == ("length", 1048576), got
+    ynl.do("service-new", dict(RELAY, proto="tcp"), [Netlink.NLM_F_REPLACE])
+    got = ynl.do("service-get", {"name": "a"})
+    assert got["reply-proto"] == "tcp" and "queued" not in got, got
     ynl.do("service-del", {"name": "a"})
 
 

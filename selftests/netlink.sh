@@ -70,6 +70,7 @@ many() { by_library many; }
 threads_apart() { by_library threads_apart; }
 events_told() { by_library events_told; }
 receiver_told() { by_library receiver_told; }
+uplink() { by_library uplink; }
 beacon_told() { by_library beacon_told; }
 sink_counts() { by_library sink_counts; }
 losses_told() { by_library losses_told; }
@@ -101,6 +102,7 @@ ksocket_run_tests \
 	events_told:"starts and stops are told, to who may hear it" \
 	receiver_told:"a receiver that refuses and one that is back are told, in time" \
 	upstream_told:"likewise a receiver of connections" \
+	uplink:"datagrams that go on by TCP: what is asked, what becomes of them" \
 	beacon_told:"likewise of a beacon's receiver, whom nobody makes it send to" \
 	sink_counts:"what a sink of beacons counts, and from 0 again" \
 	losses_told:"loops and losses are told, now and then" \

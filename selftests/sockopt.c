@@ -72,6 +72,17 @@ static struct ksocket_so_service tcp_service(int mode)
 	return svc;
 }
 
+static struct ksocket_so_service uplink_service(int mode)
+{
+	struct ksocket_so_service svc = service(mode);
+
+	svc.reply_proto = KSOCKET_PROTO_TCP;
+	svc.framing = KSOCKET_FRAMING_NEWLINE;
+	svc.queue_bytes = KSOCKET_QUEUE_BYTES_MIN;
+	svc.keepalive = 5;
+	return svc;
+}
+
 FIXTURE(so)
 {
 	int fd;
@@ -239,7 +250,7 @@ TEST_F(so, round_trip)
 	EXPECT_EQ(5, stats.rx_bytes);
 	EXPECT_EQ(1, stats.tx_packets);
 	EXPECT_EQ(0, stats.unreachable);
-	EXPECT_EQ(17, stats.n_drops);
+	EXPECT_EQ(20, stats.n_drops);
 	EXPECT_EQ(12, stats.n_closes);
 	/* Nothing of the kernel's memory behind what there is. */
 	stats.rx_packets = 0;
@@ -284,6 +295,7 @@ TEST_F(so, every_member)
 
 /* In the order of Documentation/drop-reasons.rst. */
 enum { CLOSE_DONE, CLOSE_RESET, CLOSE_LIMIT = 5, CLOSE_UPSTREAM_REFUSED = 7 };
+enum { DROP_QUEUE_AWAY = 17 };
 
 TEST_F(so, connections)
 {
@@ -378,6 +390,42 @@ TEST_F(so, connections_ranges)
 	EXPECT_EQ(0, del(self, "a"));
 }
 
+/* Datagrams that go on by TCP: the receiver is away, so they wait. */
+TEST_F(so, uplink)
+{
+	struct ksocket_so_service svc = uplink_service(KSOCKET_MODE_RELAY), got = {};
+	static const char text[1000];
+	struct ksocket_so_stats stats;
+	int fd, i;
+
+	memcpy(got.name, svc.name, sizeof(got.name));
+	ASSERT_EQ(0, add(self, &svc));
+	ASSERT_EQ(0, so_get(self, KSOCKET_SO_SERVICE, &got, sizeof(got)));
+	EXPECT_EQ(0, memcmp(&got, &svc, sizeof(svc)));
+
+	fd = dial(SOCK_DGRAM, PORT);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(1000, send(fd, text, 1000, 0));
+	/* The fifth one is one too many. */
+	EXPECT_EQ(100, send(fd, text, 100, 0));
+	for (i = 0; i < 1000; i++) {
+		stats = stats_of(self, "a");
+		if (stats.rx_packets == 5 && stats.connect_failed)
+			break;
+		usleep(20000);
+	}
+	EXPECT_EQ(4, stats.queued);
+	EXPECT_EQ(4 * 1004, stats.queued_bytes);
+	EXPECT_EQ(1, stats.drops[DROP_QUEUE_AWAY]);
+	EXPECT_LE(1, stats.connect_failed);
+	EXPECT_EQ(0, stats.disconnected);
+	EXPECT_EQ(0, stats.connected);
+	EXPECT_EQ(1, stats.unreachable);
+	close(fd);
+	EXPECT_EQ(0, del(self, "a"));
+}
+
 /* A beacon listens nowhere, and has an interval. */
 TEST_F(so, beacon)
 {
@@ -430,6 +478,9 @@ TEST_F(so, beacon_sink)
 #define BAD_BEACON(errno, change) \
 	BAD_OF(service(KSOCKET_MODE_BEACON), errno, change)
 
+#define BAD_UPLINK(errno, change) \
+	BAD_OF(uplink_service(KSOCKET_MODE_RELAY), errno, change)
+
 #define BAD_OF(what, errno, change) do { \
 	struct ksocket_so_service svc = (what); \
 	change; \
@@ -478,6 +529,19 @@ TEST_F(so, refusals)
 	BAD_TCP(EINVAL, svc.mode = KSOCKET_MODE_TEXT);
 	BAD_TCP(ELOOP, svc.reply = svc.listen);
 	BAD_TCP(EINVAL, svc.mode = KSOCKET_MODE_DISCARD);
+	/* Datagrams by TCP. */
+	BAD(EINVAL, svc.framing = KSOCKET_FRAMING_NEWLINE);
+	BAD(EINVAL, svc.queue_bytes = 4096);
+	BAD_TCP(EINVAL, svc.reply_proto = KSOCKET_PROTO_TCP);
+	BAD_UPLINK(ERANGE, svc.reply_proto = 2);
+	BAD_UPLINK(ERANGE, svc.framing = 3);
+	BAD_UPLINK(ERANGE, svc.queue_bytes = 0);
+	BAD_UPLINK(ERANGE, svc.queue_bytes = KSOCKET_QUEUE_BYTES_MAX + 1);
+	BAD_UPLINK(ERANGE, svc.keepalive = KSOCKET_KEEPALIVE_MAX + 1);
+	BAD_UPLINK(EINVAL, svc.backlog = 1);
+	BAD_UPLINK(EINVAL, svc.reply_proto = 0);
+	BAD_UPLINK(EINVAL, (svc.mode = KSOCKET_MODE_ECHO,
+			    memset(&svc.reply, 0, sizeof(svc.reply))));
 	BAD(EINVAL, svc.interval = 2000);
 	BAD_BEACON(ERANGE, svc.interval = 0);
 	BAD_BEACON(ERANGE, svc.interval = 9);

@@ -7,7 +7,7 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-EVENTS="ksocket_conn_close ksocket_conn_open ksocket_drop ksocket_rx ksocket_service_start ksocket_service_stop ksocket_tx"
+EVENTS="ksocket_conn_close ksocket_conn_open ksocket_drop ksocket_rx ksocket_service_start ksocket_service_stop ksocket_tx ksocket_uplink"
 
 # fields EVENT: name and size of what a program finds in it
 fields() {
@@ -28,6 +28,8 @@ trace_formats() {
 		"service:16 peer:28 "
 	assert_eq "fields of ksocket_conn_close" "$(fields ksocket_conn_close)" \
 		"service:16 peer:28 rx:8 tx:8 reason:4 err:4 "
+	assert_eq "fields of ksocket_uplink" "$(fields ksocket_uplink)" \
+		"service:16 to:28 up:4 err:4 wait:4 "
 	for event in ksocket_service_start ksocket_service_stop; do
 		assert_eq "fields of $event" "$(fields $event)" \
 			"service:16 mode:16 listen:28 threads:4 "
@@ -147,6 +149,20 @@ trace_connections_refused() {
 	unload
 }
 
+# Datagrams by TCP: the way there, those that are acknowledged, those without room.
+trace_uplink() {
+	load listen_port=7000 reply_port=7001 reply_proto=tcp queue_bytes=4096
+	trace_on
+	flood -c 5 -s 1000 127.0.0.1 7000
+	wait_for 20 events_are ' ksocket_drop: .* len=1000 reason=queue_away err=-107$' 1
+	wait_for 20 events_are ' ksocket_rx: ' 5
+	wait_for 60 grep -qE ' ksocket_uplink: service=param to=127.0.0.1:7001 up=0 err=-111 wait=[0-9]+$' "$TRACE_INSTANCE/trace"
+	spawn - socat -u TCP-LISTEN:7001,reuseaddr /dev/null
+	wait_for 60 events_are ' ksocket_tx: service=param to=127.0.0.1:7001 len=1000 segs=1$' 4
+	line ' ksocket_uplink: service=param to=127.0.0.1:7001 up=1 err=0 wait=0$'
+	unload
+}
+
 # As many events as datagrams, of every kind.
 trace_numbers() {
 	load mode=echo listen_port=7000 buffer_size=500
@@ -238,6 +254,7 @@ ksocket_run_tests \
 	trace_drop:"drop says why" \
 	trace_connections:"conn_open and conn_close of an echo" \
 	trace_connections_refused:"conn_close says why, of both families" \
+	trace_uplink:"uplink, and datagrams that go by it" \
 	trace_numbers:"as many events as the counters say" \
 	trace_service_stop:"service_stop" \
 	trace_service_start:"service_start" \
