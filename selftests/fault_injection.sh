@@ -86,6 +86,10 @@ walk_tcp() {
 	walk -t 2 proto=tcp mode=relay threads=2 listen_addr=:: reply_port=9
 }
 
+walk_uplink() {
+	walk 2 mode=relay threads=2 reply_proto=tcp
+}
+
 walk_beacon_sink() {
 	walk 1 mode=beacon-sink
 }
@@ -194,6 +198,24 @@ starve_tcp() {
 	_starve_tcp relay probability=20
 }
 
+# Attempts to connect fail, and what there is no memory to send is sent later.
+starve_uplink() {
+	local pid count
+	_can_fault
+	load listen_port=7000 reply_port=7001 reply_proto=tcp rcvbuf=134217728 "$(by_thread)"
+	for pid in $(thread_pids); do
+		echo 1 >"/proc/$pid/make-it-fail"
+	done
+	_reset
+	set_fault failslab times=$FAULT_TIMES task-filter=Y probability=10
+	python3 "$KSOCKET_TESTS/uplink.py" many 1000
+	count=$(injected failslab)
+	_reset
+	echo "$count failures: $(service | grep -E '^(tx_packets|drop_.* [1-9]|conn|disc)' | paste -sd ' ')"
+	assert_ge "failures injected" "$count" 1
+	unload
+}
+
 _listens() {
 	[ -n "$(ss -Hltn "sport = :$1")" ]
 }
@@ -203,9 +225,11 @@ ksocket_run_tests \
 	walk_echo_ipv6:"echo over IPv6: each allocation of a load fails once" \
 	walk_text_two_threads:"text, two threads: each allocation of a load fails once" \
 	walk_tcp:"connections, two threads: each allocation of a load fails once" \
+	walk_uplink:"datagrams that go on by TCP: each allocation of a load fails once" \
 	walk_beacon_sink:"a sink of beacons: each allocation of a load fails once" \
 	walk_threads:"each allocation of the threads themselves fails once" \
 	starve_slab:"traffic while slab allocations fail: the books balance" \
 	starve_pages:"traffic while page allocations fail: the books balance" \
 	starve_skb_realloc:"traffic while socket buffers move: the books balance" \
-	starve_tcp:"connections while slab allocations fail: the books balance"
+	starve_tcp:"connections while slab allocations fail: the books balance" \
+	starve_uplink:"datagrams that go on by TCP while slab allocations fail: all is delivered"

@@ -109,7 +109,7 @@ ONE_KERNEL="docs.sh"
 SHORT_TURN="echo.sh relay.sh udp_sizes source_addr.sh dead_receiver.sh"
 
 # On the debug kernel they take two to six minutes each.
-LONG_PROGRAMS="tcp.sh datapath.sh fault_injection.sh guard.sh netlink.sh demux.sh netns_exit.sh params.sh races.sh unload.sh"
+LONG_PROGRAMS="tcp.sh uplink.sh datapath.sh fault_injection.sh guard.sh netlink.sh demux.sh netns_exit.sh params.sh races.sh unload.sh"
 
 # datapaths_on KERNEL - "default" is the module's own; several words for several
 # turns.
