@@ -586,6 +586,16 @@ static bool ksocket_tcp_is_starved(const struct ksocket_tcp_end *from,
 	       sk_stream_is_writeable(to->sock->sk);
 }
 
+/* Neither bytes nor an end wait there. What comes later queues the connection. */
+static bool ksocket_tcp_is_drained(const struct ksocket_tcp_end *from)
+{
+	const struct sock *sk = from->sock->sk;
+
+	return READ_ONCE(tcp_sk(sk)->rcv_nxt) ==
+	       READ_ONCE(tcp_sk(sk)->copied_seq) &&
+	       !(READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN);
+}
+
 static void ksocket_tcp_conn_starve(struct ksocket_tcp_conn *conn)
 {
 	conn->starved = true;
@@ -620,7 +630,7 @@ static int ksocket_tcp_conn_pass(struct ksocket_tcp_conn *conn,
 	struct ksocket_tcp_end *taker = forget ? NULL : to;
 	int moved;
 
-	if (from->eof)
+	if (from->eof || ksocket_tcp_is_drained(from))
 		return 0;
 
 	moved = ksocket_tcp_move(from, taker, KSOCKET_TCP_BUDGET);
@@ -633,7 +643,9 @@ static int ksocket_tcp_conn_pass(struct ksocket_tcp_conn *conn,
 	else if (taker && ksocket_tcp_is_starved(from, taker))
 		ksocket_tcp_conn_starve(conn);
 
-	return from->eof ? ksocket_tcp_shut(to) : moved > 0;
+	if (from->eof)
+		return ksocket_tcp_shut(to);
+	return moved > 0 && !ksocket_tcp_is_drained(from);
 }
 
 static bool ksocket_tcp_end_is_closed(const struct ksocket_tcp_end *end)
