@@ -560,6 +560,16 @@ void ksocket_conn_opened(struct ksocket_worker *worker,
 }
 
 /**
+ * ksocket_conn_connected() - the receiver has taken a connection
+ * @worker: the worker
+ */
+void ksocket_conn_connected(const struct ksocket_worker *worker)
+{
+	ksocket_count_connected(worker);
+	ksocket_watch_taken(worker->svc);
+}
+
+/**
  * ksocket_conn_closed() - a connection has ended
  * @worker: the worker
  * @info: the connection

@@ -587,19 +587,20 @@ struct ksocket_worker {
  * @armed: a datagram was lost, @work will look
  * @refused: the receiver has refused since @work has last looked
  * @retried: it has been tried again since then
+ * @taken: it has taken a connection since it has last refused one
  * @unreachable: it refuses, as far as is known
  * @error: errno that says so, positive
  * @told_unreachable: what was last said of it
  * @trying: it has been sent something since it has last refused
  * @tried_at: when that was seen, in jiffies as all times here
- * @sent: answers sent, or connections made, when it has last refused
+ * @sent: answers sent when it has last refused
  * @told_at: when something was last said
  * @loops: loops told of
  * @loop_at: when
  * @drops: losses told of
  * @drops_at: when
  *
- * The data path writes the first three flags and @error, only when something
+ * The data path writes the first four flags and @error, only when something
  * goes wrong. All else is @work's.
  */
 struct ksocket_watch {
@@ -607,6 +608,7 @@ struct ksocket_watch {
 	bool armed;
 	bool refused;
 	bool retried;
+	bool taken;
 	bool unreachable;
 	int error;
 	bool told_unreachable;
@@ -914,6 +916,7 @@ bool ksocket_conn_charge(struct ksocket_service *svc);
 void ksocket_conn_uncharge(struct ksocket_service *svc);
 void ksocket_conn_opened(struct ksocket_worker *worker,
 			 const union ksocket_addr *peer);
+void ksocket_conn_connected(const struct ksocket_worker *worker);
 void ksocket_conn_closed(struct ksocket_worker *worker,
 			 const struct ksocket_conn_info *info,
 			 enum ksocket_close reason, int err);
@@ -1088,6 +1091,7 @@ void ksocket_watch_drop(struct ksocket_service *svc, enum ksocket_drop reason,
 			int err);
 void ksocket_watch_refused(struct ksocket_service *svc, int err);
 void ksocket_watch_retry(struct ksocket_service *svc);
+void ksocket_watch_taken(struct ksocket_service *svc);
 bool ksocket_watch_unreachable(const struct ksocket_service *svc);
 void ksocket_watch_init(struct ksocket_service *svc);
 void ksocket_watch_stop(struct ksocket_service *svc);

@@ -75,7 +75,9 @@ void ksocket_watch_refused(struct ksocket_service *svc, int err)
 {
 	struct ksocket_watch *watch = &svc->watch;
 
-	/* Once in a look: under a flood of errors this is one load. */
+	if (READ_ONCE(watch->taken))
+		WRITE_ONCE(watch->taken, false);
+	/* Once in a look: under a flood of errors these are two loads. */
 	if (READ_ONCE(watch->refused))
 		return;
 
@@ -104,6 +106,23 @@ void ksocket_watch_retry(struct ksocket_service *svc)
 }
 
 /**
+ * ksocket_watch_taken() - the receiver has taken a connection
+ * @svc: the service
+ *
+ * What counts is whether it was after the last refusal. The work cannot tell
+ * from counters, for when it looks both may have happened.
+ *
+ * Context: any; the service is running.
+ */
+void ksocket_watch_taken(struct ksocket_service *svc)
+{
+	struct ksocket_watch *watch = &svc->watch;
+
+	if (!READ_ONCE(watch->taken))
+		WRITE_ONCE(watch->taken, true);
+}
+
+/**
  * ksocket_watch_unreachable() - does the receiver refuse, as far as is known?
  * @svc: the service
  *
@@ -121,9 +140,13 @@ static bool ksocket_watch_is_due(u64 last, unsigned long pause)
 	return time_after_eq64(get_jiffies_64(), last + pause);
 }
 
-static u64 ksocket_watch_sent(const struct ksocket_totals *sum)
+/* Has anything gone to the receiver since it has last refused? */
+static bool ksocket_watch_is_sent(const struct ksocket_service *svc,
+				  const struct ksocket_totals *sum)
 {
-	return sum->tx_packets + sum->connected;
+	const struct ksocket_watch *watch = &svc->watch;
+
+	return READ_ONCE(watch->taken) || sum->tx_packets != watch->sent;
 }
 
 /* It has been sent something, and long enough it has not refused it. */
@@ -133,7 +156,7 @@ static bool ksocket_watch_is_back(struct ksocket_service *svc,
 	struct ksocket_watch *watch = &svc->watch;
 	unsigned long quiet = KSOCKET_WATCH_BACK;
 
-	if (ksocket_watch_sent(sum) == watch->sent)
+	if (!ksocket_watch_is_sent(svc, sum))
 		return false;
 
 	if (!watch->trying) {
@@ -154,7 +177,7 @@ static void ksocket_watch_receiver(struct ksocket_service *svc,
 
 	if (refused) {
 		watch->trying = false;
-		watch->sent = ksocket_watch_sent(sum);
+		watch->sent = sum->tx_packets;
 		WRITE_ONCE(watch->unreachable, true);
 	} else if (watch->unreachable && ksocket_watch_is_back(svc, sum)) {
 		WRITE_ONCE(watch->unreachable, false);

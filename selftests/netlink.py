@@ -792,23 +792,31 @@ def upstream_told():
     refused(ynl, "send", {"name": "a", "payload": b"x"}, errno.EOPNOTSUPP,
             "each client of this service has a connection of its own to the receiver", ".name")
 
-    # It is there again, and one client is enough to find that out.
-    with socket.create_server(("127.0.0.1", 7001)) as server:
+    # It is there again, and one client is enough to find that out, also when it
+    # comes before anybody has looked at the refusal of the one before it.
+    for told in (1, 3, 5):
+        assert refused_once()
+        listener.wait("receiver-unreachable", 30, told - 1)
+        assert refused_once()
         start = time.monotonic()
-        client = connect()
-        upstream, _ = server.accept()
-        client.sendall(b"hello")
-        assert upstream.recv(5, socket.MSG_WAITALL) == b"hello"
-        when, msg = listener.wait("receiver-back", 30)
-        print(f"back: {when - start:.3f} s")
-        assert when - start < SECOND + 1, f"{when - start} s"
-        assert msg == {"name": "a", "reply": THERE}, msg
-        got = ynl.do("service-get", {"name": "a"})
-        assert "unreachable" not in got, got
-        assert (got["stats"]["connected"], got["connections"]) == (1, 1), got
-        client.close()
-        upstream.close()
-    assert len(listener.told) == 2, listener.told
+        with socket.create_server(("127.0.0.1", 7001)) as server:
+            server.settimeout(20)
+            client = connect()
+            upstream, _ = server.accept()
+            upstream.settimeout(20)
+            client.sendall(b"hello")
+            assert upstream.recv(5, socket.MSG_WAITALL) == b"hello"
+            when, msg = listener.wait("receiver-back", 30, told)
+            print(f"back: {when - start:.3f} s")
+            assert when - start < SECOND + 1, f"{when - start} s"
+            assert msg == {"name": "a", "reply": THERE}, msg
+            got = ynl.do("service-get", {"name": "a"})
+            assert "unreachable" not in got, got
+            assert (got["stats"]["connected"], got["connections"]) == (told // 2 + 1, 1), got
+            client.close()
+            upstream.close()
+        until(lambda: ynl.do("service-get", {"name": "a"})["connections"] == 0)
+        assert len(listener.told) == told + 1, listener.told
     ynl.do("service-del", {"name": "a"})
 
 

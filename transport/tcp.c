@@ -722,7 +722,7 @@ static void ksocket_tcp_conn_connecting(struct ksocket_tcp_conn *conn)
 		err = -ECONNREFUSED;
 	/* It had come up, and is gone again already. */
 	if (err == -ECONNRESET) {
-		ksocket_count_connected(conn->worker);
+		ksocket_conn_connected(conn->worker);
 		ksocket_tcp_conn_fail(conn, err);
 		return;
 	}
@@ -739,7 +739,7 @@ static void ksocket_tcp_conn_connecting(struct ksocket_tcp_conn *conn)
 		return;
 	}
 
-	ksocket_count_connected(conn->worker);
+	ksocket_conn_connected(conn->worker);
 	WRITE_ONCE(conn->worker->reply_local, ksocket_sock_is_local(sk));
 	ksocket_tcp_conn_enter(conn, KSOCKET_CONN_STATE_OPEN);
 	ksocket_tcp_conn_open(conn);
