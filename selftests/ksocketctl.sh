@@ -74,6 +74,75 @@ add_del() {
 	nothing_left 7000
 }
 
+# as_in_proc SERVICE KEYS: its stats are what /proc/net/ksocket has of it: each
+# counter that all services have, and those that match KEYS
+as_in_proc() {
+	awk -v name="$1" -v keys="^(rx|tx)_|^discarded|_errors$|^wakeups|^fallbacks|^user_sends|^reply_ignored|^accepted|^connected|$2" '
+		$1 == "service" { it = $2 == name }
+		it && $1 ~ keys { print "    " $1 " " $2 }' /proc/net/ksocket | sort >"$TMP/proc"
+	ctl stats "$1" | sed '1d; /^    thread/,$d; /drop_/d' | sort >"$TMP/ctl"
+	diff "$TMP/proc" "$TMP/ctl"
+}
+
+# at_least SERVICE COUNTER NUMBER
+at_least() {
+	[ "$(ctl stats "$1" | awk -v key="$2" '$1 == key { print $2; exit }')" -ge "$3" ]
+}
+
+HOUR=3600000
+BEACON_REST=${REST/softirq/copy}
+
+beacons() {
+	local words
+	begin
+	ctl add sink listen 127.0.0.1:9000 beacon-sink
+	ctl add lamp beacon 127.0.0.1:9000 interval 50 text "it's seq={seq}" dev lo
+	words="lamp beacon 127.0.0.1:9000 interval 50 text 'it'\\''s seq={seq}' dev lo $BEACON_REST"
+	assert_eq list "$(ctl list)" "sink listen 127.0.0.1:9000 beacon-sink $REST
+$words"
+	ctl del lamp
+	eval "ctl add $words"
+	assert_eq "list, from the list" "$(ctl list | sed 1d)" "$words"
+	wait_for 30 at_least sink beacon_received 5
+	ctl replace lamp interval $HOUR text 'seq={seq}' beacon 127.0.0.1:9000
+	wait_for 20 at_least lamp tx_packets 1
+	assert_eq "show lamp" "$(ctl show lamp | sed 1d)" "    receiver not known to refuse
+    beacons 1 made, 0 missed
+    tx 1 packets 5 bytes, 0 dropped"
+	# From the socket that beacons come from.
+	ctl send lamp seq=3
+	as_in_proc lamp ^beacons_
+	ctl replace lamp beacon 127.0.0.1:9000
+	assert_eq "the defaults" "$(ctl list | sed 1d)" "lamp beacon 127.0.0.1:9000 interval 2000 text 'seq={seq} wall={wall} mono={mono} host={host}' $BEACON_REST"
+
+	# Of each kind another number of them.
+	ctl replace sink listen 127.0.0.1:9001 beacon-sink
+	(
+		# What goes through the loopback device stays in order on one processor.
+		taskset -pc 0 $BASHPID >/dev/null
+		exec 3<>/dev/udp/127.0.0.1/9001
+		for n in 10 20 12 13 14 15 15 15 500 501 0 x x x; do
+			printf 'seq=%s' $n >&3
+		done
+	)
+	wait_for 20 at_least sink discarded 14
+	as_in_proc sink ^beacon_
+	ctl show sink >"$TMP/show"
+	assert_eq "show sink" "$(sed 1d "$TMP/show")" "    rx 14 packets 82 bytes, 0 lost before
+    beacons received 5 lost 488 late 4 duplicate 2 restarted 1 malformed 3 evicted 0
+    tx 0 packets 0 bytes, 0 dropped"
+	ctl -j show | is_json "[s['name'] for s in got] == ['lamp', 'sink'] and
+		got[0]['mode'] == 'beacon' and got[0]['interval'] == 2000 and 'listen' not in got[0] and
+		got[0]['reply'] == {'address': '127.0.0.1', 'port': 9000} and
+		got[0]['text'].startswith('seq={seq} ') and got[0]['stats']['beacons_missed'] == 0 and
+		got[1]['mode'] == 'beacon-sink' and got[1]['stats']['beacon_lost'] == 488 and
+		got[1]['stats']['beacon_malformed'] == 3" || fail JSON
+	ctl reset sink
+	at_least sink beacon_lost 0
+	refute at_least sink beacon_lost 1
+	unload
+}
+
 # hold PORT COUNT: so many connections, over each a byte and its echo; $holder is
 # the process
 hold() {
@@ -186,7 +255,7 @@ misunderstood() {
 	says 1 "unknown command 'halt'" halt
 	says 1 "the name of a service is missing" add
 	says 1 "listen ADDRESS:PORT is missing" add x echo
-	says 1 "one of relay, echo, discard, text is missing" add x listen 127.0.0.1:1
+	says 1 "one of relay, echo, discard, text, beacon-sink is missing" add x listen 127.0.0.1:1
 	says 1 "the address to listen on is missing" add x listen
 	says 1 "need an address and a port" add x listen localhost:7000 echo
 	says 1 "need an address and a port" add x listen 127.0.0.1 echo
@@ -215,11 +284,24 @@ misunderstood() {
 	says 1 "max-connections is missing" add x listen 127.0.0.1:1 echo proto tcp max-connections
 	says 1 "to and the receiver are missing" add x listen 127.0.0.1:1 text hi 127.0.0.1:2
 	says 1 "the receiver of relay is missing" add x listen 127.0.0.1:1 relay
+	says 1 "the receiver of text is missing" add x listen 127.0.0.1:1 text hi to
+	says 1 "to and the receiver are missing" add x listen 127.0.0.1:1 text hi echo
+	says 1 "the receiver of beacon is missing" add x beacon
+	says 1 "need an address and a port" add x beacon interval 100
+	says 1 "the interval is missing" add x beacon 127.0.0.1:1 interval
+	says 1 "interval 1s: need a number from 0 to 4294967295" add x beacon 127.0.0.1:1 interval 1s
+	says 1 "interval is there twice" add x beacon 127.0.0.1:1 interval 10 interval 20
+	says 1 "text is there twice" add x beacon 127.0.0.1:1 text a text b
+	says 1 "echo: a service has one mode" add x beacon 127.0.0.1:1 echo
+	says 1 "text: a service has one mode" add x beacon 127.0.0.1:1 text a to 127.0.0.1:2
+	says 1 "unknown word '127.0.0.1:2'" add x beacon 127.0.0.1:1 text a 127.0.0.1:2
+	says 1 "listen ADDRESS:PORT is missing" add x beacon-sink
 	says 1 "unexpected word 'now'" del seven now
 	says 1 "unexpected word 'now'" conns seven now
 	says 1 "nothing to change" set seven
 	says 1 "does not change while a service runs" set seven threads 2
 	says 1 "does not change while a service runs" set seven max-connections 2
+	says 1 "does not change while a service runs" set seven interval 100
 	says 1 "need a number above 0" top interval 0
 	says 1 "need always, auto or never" --color=sometimes list
 	says 1 "a format of its own" -json stats --prometheus
@@ -265,6 +347,24 @@ refused() {
 		add x listen 127.0.0.1:7001 text hi to 127.0.0.1:7002 proto tcp
 	says 2 "relay 127.0.0.1:7001: the receiver is the service itself" \
 		add x listen 127.0.0.1:7001 relay 127.0.0.1:7001 proto tcp
+	for setting in 0 9 3600001; do
+		says 2 "interval $setting: integer out of range (Numerical result out of range)" \
+			add x beacon 127.0.0.1:9000 interval $setting
+	done
+	says 2 "text {n}{number}: unknown word in braces, allowed {seq}, {wall}, {mono} and {host} (Invalid argument)" \
+		add x beacon 127.0.0.1:9000 text '{n}{number}'
+	says 2 ": " add x beacon 127.0.0.1:9000 text "$(printf '%01025d' 0)"
+	says 2 "threads 2: a beacon has one thread (Numerical result out of range)" \
+		add x beacon 127.0.0.1:9000 threads 2
+	says 2 "listen 127.0.0.1:7001: this mode has no listen address (Invalid argument)" \
+		add x listen 127.0.0.1:7001 beacon 127.0.0.1:9000
+	says 2 "beacon 203.0.113.1:9000: cannot reach the receiver (Network is unreachable)" \
+		add x beacon 203.0.113.1:9000
+	says 2 "mode beacon: this mode is for datagrams only, need proto udp (Invalid argument)" \
+		add x beacon 127.0.0.1:9000 proto tcp
+	says 2 "mode beacon-sink: this mode is for datagrams only" \
+		add x listen 127.0.0.1:7001 beacon-sink proto tcp
+	says 2 "out of range, allowed 2048 to" add x beacon 127.0.0.1:9000 sndbuf 1
 	ctl add r listen 127.0.0.1:7001 relay 127.0.0.1:7002 proto tcp
 	says 2 "each client of this service has a connection of its own to the receiver" send r hello
 	says 2 "listen 127.0.0.1:7001: listen address in use, need a free port (Address already in use)" \
@@ -300,11 +400,7 @@ counters_shown() {
 	grep -qx '    rx_packets 2' "$TMP/stats" || fail "no rx_packets: $(cat "$TMP/stats")"
 	grep -qx '    drop_src_port_low 1' "$TMP/stats" || fail "no drop: $(cat "$TMP/stats")"
 	grep -qx '    thread 0' "$TMP/stats" || fail "no thread: $(cat "$TMP/stats")"
-	# Each line of /proc/net/ksocket that is a counter, with the same value.
-	awk '$1 ~ /^(rx|tx)_|^discarded|_errors$|^wakeups|^fallbacks|^user_sends|^reply_ignored|^accepted|^connected/ {
-		print "    " $1 " " $2 }' /proc/net/ksocket | sort >"$TMP/proc"
-	sed '/^    thread/,$d; /drop_/d' "$TMP/stats" | grep '^    ' | sort >"$TMP/ctl"
-	diff "$TMP/proc" "$TMP/ctl"
+	as_in_proc seven '^$'
 	ctl show seven >"$TMP/show"
 	grep -qx '    tx 1 packets 5 bytes, 1 dropped' "$TMP/show" || fail "$(cat "$TMP/show")"
 	ctl -j -p stats | is_json "got[0]['stats']['drops']['src_port_low'] == 1" || fail "JSON"
@@ -422,34 +518,51 @@ monitoring() {
 	wait_for 20 grep -q ^stopped "$TMP/text"
 	ctl add c listen 127.0.0.1:7000 echo proto tcp
 	ctl del c
-	wait_for 20 grep -q '^stopped c' "$TMP/text"
+	# One that has neither a listen address nor, in an event, a text.
+	ctl add s listen 127.0.0.1:7000 beacon-sink
+	ctl add lamp beacon 127.0.0.1:7000 interval $HOUR text hello
+	ctl del lamp
+	wait_for 20 grep -q '^stopped lamp' "$TMP/text"
 	assert_eq "events" "$(cat "$TMP/text")" "started b listen 127.0.0.1:7000 relay 127.0.0.1:7001 proto udp threads 1
 unreachable b 127.0.0.1:7001 Connection refused
 stopped b asked
 started c listen 127.0.0.1:7000 echo proto tcp threads 1
-stopped c asked"
-	wait_for 20 grep -q '"stopped".*"c"' "$TMP/json"
-	grep '"started".*"c"' "$TMP/json" | is_json "got['proto'] == 'tcp'" || fail "no proto in JSON"
-	while read -r line; do
-		is_json "got['name'] in 'bc' and len(got['timestamp']) == 26" <<<"$line" || fail "$line"
-	done <"$TMP/json"
-	assert_eq "events in JSON" "$(wc -l <"$TMP/json")" 5
+stopped c asked
+started s listen 127.0.0.1:7000 beacon-sink proto udp threads 1
+started lamp beacon 127.0.0.1:7000 proto udp threads 1
+stopped lamp asked"
+	wait_for 20 grep -q '"stopped".*"lamp"' "$TMP/json"
+	# The events are lines; as an array they are one document.
+	{
+		echo '['
+		sed '$!s/$/,/' "$TMP/json"
+		echo ']'
+	} | is_json "[e['name'] for e in got] == ['b', 'b', 'b', 'c', 'c', 's', 'lamp', 'lamp'] and
+		all(len(e['timestamp']) == 26 for e in got) and got[3]['proto'] == 'tcp' and
+		got[6]['mode'] == 'beacon' and 'listen' not in got[6]" || fail "JSON"
+	assert_eq "events in JSON" "$(wc -l <"$TMP/json")" 8
 	unload
 }
 
 rates() {
 	begin
 	ctl add seven listen 127.0.0.1:7000 echo
+	ctl add lamp beacon 127.0.0.1:9000 interval 10
 	"$KSOCKET_TESTS/udp_flood" -c 1000000 -w 8 127.0.0.1 7000 >/dev/null &
 	ctl -j top interval 0.5 count 2 >"$TMP/json"
 	ctl top count 1 >"$TMP/text"
 	kill $!
 	assert_eq "tables" "$(wc -l <"$TMP/json")" 2
 	tail -n 1 "$TMP/json" | is_json "got[0]['name'] == 'seven' and got[0]['rx_packets'] > 10
-		and got[0]['tx_bits'] > 8 * 10 and got[0]['unreachable'] is False" || fail "rates"
+		and got[0]['tx_bits'] > 8 * 10 and got[0]['unreachable'] is False
+		and got[1]['name'] == 'lamp' and got[1]['tx_packets'] > 0 and got[1]['tx_bits'] > 0
+		and not {'rx_packets', 'rx_bits', 'connections'} & set(got[1])" || fail "rates"
 	cat "$TMP/text"
 	head -n 1 "$TMP/text" | grep -q '^SERVICE ' || fail "no head"
 	grep -qE '^seven +[0-9.]+' "$TMP/text" || fail "no line"
+	grep -qE '^lamp +- +- +[0-9.]+ +[0-9.]+[kM]? +[0-9]+ +- +- +(-|unreachable)$' "$TMP/text" ||
+		fail "no line of the beacon"
+	ctl del lamp
 	ctl del seven
 
 	# Of connections: bytes, how many come, how many there are.
@@ -529,6 +642,10 @@ completion() {
 	assert_eq services "$(complete_words show '')" "seven six"
 	assert_eq "a service" "$(complete_words -j del se)" seven
 	assert_eq modes "$(complete_words add x listen 127.0.0.1:1 re)" relay
+	assert_eq beacons "$(complete_words add x be)" "beacon beacon-sink"
+	assert_eq "of a beacon" "$(complete_words add x beacon 127.0.0.1:1 int)" interval
+	assert_eq "not of a beacon" "$(complete_words add x beacon 127.0.0.1:1 li)" ""
+	assert_eq "a receiver is not known" "$(complete_words add x beacon '')" ""
 	assert_eq datapaths "$(complete_words add x datapath '')" "copy zerocopy softirq"
 	assert_eq devices "$(complete_words add x dev l)" lo
 	assert_eq settings "$(complete_words set seven '')" "rcvbuf sndbuf min-source-port"
@@ -561,6 +678,7 @@ manuals() {
 
 ksocket_run_tests \
 	add_del:"add, list, replace, del; what is listed can be added" \
+	beacons:"beacons and their sink: settings, counters, what is shown" \
 	connections:"services on TCP: their settings, connections and ends" \
 	link_local:"a link-local address with its device" \
 	misunderstood:"words that are not understood: one line each, status 1" \

@@ -158,30 +158,61 @@ static void put_mode(struct request *req, const char *word, int mode)
 	mnl_attr_put_u32(req->nlh, KSOCKET_A_SERVICE_MODE, mode);
 }
 
-/* Return: the word is a mode, and has been taken with its values. */
-static bool take_mode(struct request *req, const char *word, char ***argv)
-{
-	const char *text;
+/**
+ * struct said - what the words have said of a new service so far
+ * @mode: its mode, or -1
+ * @listen: where it listens
+ * @text: a text, and no receiver behind it
+ */
+struct said {
+	int mode;
+	bool listen;
+	bool text;
+};
 
-	if (!strcmp(word, "echo")) {
-		put_mode(req, word, KSOCKET_MODE_ECHO);
-	} else if (!strcmp(word, "discard")) {
-		put_mode(req, word, KSOCKET_MODE_DISCARD);
-	} else if (!strcmp(word, "relay")) {
-		put_mode(req, word, KSOCKET_MODE_RELAY);
-		put_address(req, KSOCKET_A_SERVICE_REPLY, word,
-			    args_next(argv, "the receiver of relay"));
-	} else if (!strcmp(word, "text")) {
-		put_mode(req, word, KSOCKET_MODE_TEXT);
-		text = args_next(argv, "the text of text");
-		nl_word(req, word, text);
-		mnl_attr_put(req->nlh, KSOCKET_A_SERVICE_TEXT, strlen(text), text);
-		if (strcmp(args_next(argv, "to, behind the text,"), "to"))
-			usage_error("after the text, to and the receiver are missing");
-		put_address(req, KSOCKET_A_SERVICE_REPLY, "to",
-			    args_next(argv, "the receiver behind to"));
-	} else {
+/* Return: the words that follow make it the mode, not the text of a beacon. */
+static bool take_text(struct request *req, char ***argv)
+{
+	const char *text = args_next(argv, "the text of text");
+
+	nl_word(req, "text", text);
+	mnl_attr_put(req->nlh, KSOCKET_A_SERVICE_TEXT, strlen(text), text);
+	return **argv && !strcmp(**argv, "to");
+}
+
+static void check_text(const struct said *said)
+{
+	if (said->text && said->mode != KSOCKET_MODE_BEACON)
+		usage_error("after the text, to and the receiver are missing");
+}
+
+/* Return: the word is a mode, and has been taken with its values. */
+static bool take_mode(struct request *req, struct said *said, const char *word,
+		      char ***argv)
+{
+	int mode = 0;
+
+	while (mode_names[mode] && strcmp(mode_names[mode], word))
+		mode++;
+	if (!mode_names[mode])
 		return false;
+	if (mode == KSOCKET_MODE_TEXT && !take_text(req, argv)) {
+		said->text = true;
+		return true;
+	}
+	if (said->mode >= 0)
+		usage_error("%s: a service has one mode", word);
+
+	said->mode = mode;
+	put_mode(req, word, mode);
+	if (mode == KSOCKET_MODE_TEXT)
+		word = *(*argv)++;
+	if (mode == KSOCKET_MODE_RELAY || mode == KSOCKET_MODE_TEXT ||
+	    mode == KSOCKET_MODE_BEACON) {
+		if (!**argv)
+			usage_error("the receiver of %s is missing",
+				    mode_names[mode]);
+		put_address(req, KSOCKET_A_SERVICE_REPLY, word, *(*argv)++);
 	}
 	return true;
 }
@@ -261,6 +292,9 @@ static bool take_fixed(struct request *req, const char *word, char ***argv)
 		put_enum(req, KSOCKET_A_SERVICE_DATAPATH, word,
 			 args_next(argv, "the datapath"), datapath_names,
 			 "copy, zerocopy or softirq");
+	else if (!strcmp(word, "interval"))
+		put_u32(req, KSOCKET_A_SERVICE_INTERVAL, word,
+			args_next(argv, "the interval"));
 	else if (!strcmp(word, "gro"))
 		put_switch(req, KSOCKET_A_SERVICE_GRO, word,
 			   args_next(argv, "on or off of gro"));
@@ -289,25 +323,25 @@ static void once(const struct request *req, const char *word)
  */
 void args_service(struct request *req, char **argv)
 {
-	bool listen = false, mode = false;
+	struct said said = { .mode = -1 };
 
 	while (*argv) {
 		const char *word = *argv++;
 
 		once(req, word);
-		listen |= !strcmp(word, "listen");
-		if (take_fixed(req, word, &argv) || take_change(req, word, &argv))
+		said.listen |= !strcmp(word, "listen");
+		if (take_fixed(req, word, &argv) ||
+		    take_change(req, word, &argv) ||
+		    take_mode(req, &said, word, &argv))
 			continue;
-		if (!take_mode(req, word, &argv))
-			usage_error("unknown word '%s'", word);
-		if (mode)
-			usage_error("%s: a service has one mode", word);
-		mode = true;
+		check_text(&said);
+		usage_error("unknown word '%s'", word);
 	}
-	if (!listen)
+	check_text(&said);
+	if (!said.listen && said.mode != KSOCKET_MODE_BEACON)
 		usage_error("listen ADDRESS:PORT is missing");
-	if (!mode)
-		usage_error("one of relay, echo, discard, text is missing");
+	if (said.mode < 0)
+		usage_error("one of relay, echo, discard, text, beacon-sink is missing");
 }
 
 /**

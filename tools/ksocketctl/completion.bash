@@ -56,9 +56,15 @@ _ksocketctl() {
 			gro) words="on off" ;;
 			proto) words="udp tcp" ;;
 			dev) words=$(ls /sys/class/net) ;;
-			listen | relay | to | text | threads | buffer | rcvbuf | sndbuf | min-source-port) ;;
-			max-connections | backlog | idle-timeout | keepalive) ;;
-			*) words="listen relay echo discard text to dev threads datapath gro buffer rcvbuf sndbuf min-source-port proto max-connections backlog idle-timeout keepalive" ;;
+			listen | relay | beacon | to | text | threads | buffer | rcvbuf | sndbuf | min-source-port) ;;
+			max-connections | backlog | idle-timeout | keepalive | interval) ;;
+			*)
+				words="dev threads datapath gro buffer rcvbuf sndbuf min-source-port proto max-connections backlog idle-timeout keepalive"
+				case " ${COMP_WORDS[*]} " in
+				*" beacon "*) words+=" interval text" ;;
+				*) words+=" listen relay echo discard text to beacon beacon-sink" ;;
+				esac
+				;;
 			esac
 			;;
 		esac

@@ -54,16 +54,25 @@ struct request {
 	char buf[69632];
 };
 
+/* Which services can have a counter. */
+enum counter_of {
+	OF_ALL,
+	OF_BEACON,
+	OF_SINK,
+};
+
 /**
  * struct counter - one counter, as netlink has it
  * @type: its attribute
  * @name: as in /proc/net/ksocket
  * @doc: what it counts
+ * @of: of which services
  */
 struct counter {
 	int type;
 	const char *name;
 	const char *doc;
+	enum counter_of of;
 };
 
 extern const struct counter stats_counters[];	/* up to one without a name */

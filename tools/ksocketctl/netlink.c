@@ -24,6 +24,8 @@ const char *const mode_names[] = {
 	[KSOCKET_MODE_ECHO] = "echo",
 	[KSOCKET_MODE_DISCARD] = "discard",
 	[KSOCKET_MODE_TEXT] = "text",
+	[KSOCKET_MODE_BEACON] = "beacon",
+	[KSOCKET_MODE_BEACON_SINK] = "beacon-sink",
 	NULL
 };
 
@@ -67,7 +69,7 @@ static const char *const event_names[] = {
 
 const struct counter stats_counters[] = {
 	{ KSOCKET_A_STATS_RX_PACKETS, "rx_packets",
-	  "Datagrams taken, those dropped later included." },
+	  "Datagrams taken, those dropped later included, or beacons made." },
 	{ KSOCKET_A_STATS_RX_BYTES, "rx_bytes",
 	  "Their payload, or what came by TCP, in bytes." },
 	{ KSOCKET_A_STATS_TX_PACKETS, "tx_packets",
@@ -94,6 +96,23 @@ const struct counter stats_counters[] = {
 	  "TCP connections taken, those refused at once included." },
 	{ KSOCKET_A_STATS_CONNECTED, "connected",
 	  "TCP connections to the receiver that came up." },
+	{ KSOCKET_A_STATS_BEACONS_MISSED, "beacons_missed",
+	  "Beacons not made because an earlier one was late.", OF_BEACON },
+	{ KSOCKET_A_STATS_BEACON_RECEIVED, "beacon_received",
+	  "Beacons that came in their order.", OF_SINK },
+	{ KSOCKET_A_STATS_BEACON_LOST, "beacon_lost",
+	  "Sequence numbers that were skipped, some of which came late.",
+	  OF_SINK },
+	{ KSOCKET_A_STATS_BEACON_LATE, "beacon_late",
+	  "Beacons that came after a higher number.", OF_SINK },
+	{ KSOCKET_A_STATS_BEACON_DUPLICATE, "beacon_duplicate",
+	  "Beacons that had come before.", OF_SINK },
+	{ KSOCKET_A_STATS_BEACON_RESTARTED, "beacon_restarted",
+	  "Times that a sender began to count anew.", OF_SINK },
+	{ KSOCKET_A_STATS_BEACON_MALFORMED, "beacon_malformed",
+	  "Datagrams without a sequence number.", OF_SINK },
+	{ KSOCKET_A_STATS_BEACON_EVICTED, "beacon_evicted",
+	  "Senders that were forgotten because others came.", OF_SINK },
 	{ }
 };
 
@@ -205,7 +224,7 @@ static json_t *decode_name(const char *const *names, unsigned int value)
 	return json_integer(value);
 }
 
-/* Text of mode text is bytes, which JSON has no way to write. */
+/* A text is bytes, which JSON has no way to write. */
 static void decode_text(json_t *object, const struct nlattr *attr)
 {
 	const unsigned char *data = mnl_attr_get_payload(attr);
@@ -333,6 +352,7 @@ static const struct attribute attributes[] = {
 	[KSOCKET_A_SERVICE_IDLE_TIMEOUT] = { "idle_timeout", decode_u32 },
 	[KSOCKET_A_SERVICE_KEEPALIVE] = { "keepalive", decode_u32 },
 	[KSOCKET_A_SERVICE_CONNECTIONS] = { "connections", decode_u32 },
+	[KSOCKET_A_SERVICE_INTERVAL] = { "interval", decode_u32 },
 };
 
 static const struct attribute conn_attributes[] = {

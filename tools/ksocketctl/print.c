@@ -77,25 +77,63 @@ static void print_quoted(const char *text)
 	putchar('\'');
 }
 
+static bool is_tcp(const json_t *service)
+{
+	return !strcmp(get_string(service, "proto"), "tcp");
+}
+
+static bool has_mode(const json_t *service, const char *mode)
+{
+	return !strcmp(get_string(service, "mode"), mode);
+}
+
+static bool is_beacon(const json_t *service)
+{
+	return has_mode(service, "beacon");
+}
+
+static bool is_sink(const json_t *service)
+{
+	return has_mode(service, "beacon-sink");
+}
+
+static bool has_counter(const json_t *service, const struct counter *c)
+{
+	switch (c->of) {
+	case OF_BEACON:
+		return is_beacon(service);
+	case OF_SINK:
+		return is_sink(service);
+	default:
+		return true;
+	}
+}
+
+/* The events do not tell it. */
+static void print_text(const json_t *service)
+{
+	if (!json_object_get(service, "text"))
+		return;
+	putchar(' ');
+	print_quoted(get_string(service, "text"));
+}
+
 static void print_mode(const json_t *service)
 {
-	const char *mode = get_string(service, "mode");
-
-	printf(" %s", mode);
-	if (!strcmp(mode, "text")) {
-		putchar(' ');
-		print_quoted(get_string(service, "text"));
+	printf(" %s", get_string(service, "mode"));
+	if (has_mode(service, "text")) {
+		print_text(service);
 		printf(" to");
 	}
 	if (json_object_get(service, "reply")) {
 		putchar(' ');
 		print_address(service, "reply");
 	}
-}
-
-static bool is_tcp(const json_t *service)
-{
-	return !strcmp(get_string(service, "proto"), "tcp");
+	if (is_beacon(service) && json_object_get(service, "interval")) {
+		printf(" interval %" JSON_INTEGER_FORMAT " text",
+		       get_number(service, "interval"));
+		print_text(service);
+	}
 }
 
 struct setting {
@@ -126,8 +164,10 @@ static void print_service(const json_t *service)
 	};
 
 	print_name(service);
-	printf(" listen ");
-	print_address(service, "listen");
+	if (json_object_get(service, "listen")) {
+		printf(" listen ");
+		print_address(service, "listen");
+	}
 	print_mode(service);
 	if (json_object_get(service, "device"))
 		printf(" dev %s", get_string(service, "device"));
@@ -165,15 +205,17 @@ static json_int_t sum_of(const json_t *values, const struct counter *c)
 	return sum;
 }
 
-static void print_counters(const json_t *stats, const char *indent)
+static void print_counters(const json_t *service, const json_t *stats,
+			   const char *indent)
 {
 	const json_t *drops = json_object_get(stats, "drops");
 	const json_t *closes = json_object_get(stats, "closes");
 	const struct counter *c;
 
 	for (c = stats_counters; c->name; c++)
-		printf("%s%s %" JSON_INTEGER_FORMAT "\n", indent, c->name,
-		       get_number(stats, c->name));
+		if (has_counter(service, c))
+			printf("%s%s %" JSON_INTEGER_FORMAT "\n", indent,
+			       c->name, get_number(stats, c->name));
 	for (c = drop_counters; c->name; c++)
 		if (get_number(drops, c->name))
 			printf("%s%sdrop_%s %" JSON_INTEGER_FORMAT "%s\n", indent,
@@ -186,7 +228,8 @@ static void print_counters(const json_t *stats, const char *indent)
 }
 
 /**
- * print_stats() - all counters, and of the drops and ends those that are not 0
+ * print_stats() - all counters that the services can have, and of the drops and
+ * ends those that are not 0
  * @services: an array of services
  */
 void print_stats(json_t *services)
@@ -200,11 +243,11 @@ void print_stats(json_t *services)
 		if (is_tcp(service))
 			printf("    connections %" JSON_INTEGER_FORMAT "\n",
 			       get_number(service, "connections"));
-		print_counters(json_object_get(service, "stats"), "    ");
+		print_counters(service, json_object_get(service, "stats"), "    ");
 		json_array_foreach(json_object_get(service, "thread_stats"), k,
 				   thread) {
 			printf("    thread %zu\n", k);
-			print_counters(thread, "        ");
+			print_counters(service, thread, "        ");
 		}
 	}
 }
@@ -217,12 +260,34 @@ static void print_nonzero(const json_t *values, const struct counter *c)
 			       get_number(values, c->name));
 }
 
-static void show_datagrams(const json_t *stats)
+static void show_sink(const json_t *stats)
 {
-	printf("    rx %" JSON_INTEGER_FORMAT " packets %" JSON_INTEGER_FORMAT
-	       " bytes, %" JSON_INTEGER_FORMAT " lost before\n",
-	       get_number(stats, "rx_packets"), get_number(stats, "rx_bytes"),
-	       get_number(stats, "rx_overflow"));
+	const struct counter *c;
+
+	printf("    beacons");
+	for (c = stats_counters; c->name; c++)
+		if (c->of == OF_SINK)
+			printf(" %s %" JSON_INTEGER_FORMAT,
+			       c->name + strlen("beacon_"),
+			       get_number(stats, c->name));
+	putchar('\n');
+}
+
+static void show_datagrams(const json_t *service, const json_t *stats)
+{
+	if (is_beacon(service))
+		printf("    beacons %" JSON_INTEGER_FORMAT " made, %"
+		       JSON_INTEGER_FORMAT " missed\n",
+		       get_number(stats, "rx_packets"),
+		       get_number(stats, "beacons_missed"));
+	else
+		printf("    rx %" JSON_INTEGER_FORMAT " packets %"
+		       JSON_INTEGER_FORMAT " bytes, %" JSON_INTEGER_FORMAT
+		       " lost before\n", get_number(stats, "rx_packets"),
+		       get_number(stats, "rx_bytes"),
+		       get_number(stats, "rx_overflow"));
+	if (is_sink(service))
+		show_sink(stats);
 	printf("    tx %" JSON_INTEGER_FORMAT " packets %" JSON_INTEGER_FORMAT
 	       " bytes, %" JSON_INTEGER_FORMAT " dropped\n",
 	       get_number(stats, "tx_packets"), get_number(stats, "tx_bytes"),
@@ -270,7 +335,7 @@ void print_show(json_t *services)
 		if (is_tcp(service))
 			show_connections(service, stats);
 		else
-			show_datagrams(stats);
+			show_datagrams(service, stats);
 	}
 }
 
@@ -321,9 +386,12 @@ static void print_counter_metric(json_t *services, const struct counter *c)
 	snprintf(name, sizeof(name), "%s_total", c->name);
 	print_metric(name, "counter", c->doc);
 	json_array_foreach(services, i, service)
-		printf("ksocket_%s{service=\"%s\"} %" JSON_INTEGER_FORMAT "\n",
-		       name, get_string(service, "name"),
-		       get_number(json_object_get(service, "stats"), c->name));
+		if (has_counter(service, c))
+			printf("ksocket_%s{service=\"%s\"} %"
+			       JSON_INTEGER_FORMAT "\n", name,
+			       get_string(service, "name"),
+			       get_number(json_object_get(service, "stats"),
+					  c->name));
 }
 
 /* Datagrams are not ended, connections are not dropped. */
@@ -428,6 +496,7 @@ static json_int_t drops_of(const json_t *stats)
 	return sum_of(json_object_get(stats, "drops"), drop_counters);
 }
 
+/* To a beacon nothing comes. */
 static json_t *rates_of(const json_t *was, const json_t *is, double seconds)
 {
 	const json_t *a = json_object_get(was, "stats");
@@ -449,6 +518,10 @@ static json_t *rates_of(const json_t *was, const json_t *is, double seconds)
 				 "tx_packets", rate_of(a, b, "tx_packets", seconds),
 				 "drops", rate(drops_of(a), drops_of(b), seconds));
 	json_object_update_new(row, rest);
+	if (is_beacon(is)) {
+		json_object_del(row, "rx_bits");
+		json_object_del(row, "rx_packets");
+	}
 	return row;
 }
 
