@@ -35,13 +35,13 @@ assert eval("(" + sys.argv[1] + ")"), (sys.argv[1], got)' "$1"
 # says STATUS TEXT WORD...: it ends with that status, and that text in one line,
 # after which comes a hint where the words are at fault
 says() {
-	local status=$1 text=$2 said rc=0 lines=1
+	local status=$1 text=$2 said rc=0 lines=$'\n'
 	shift 2
 	said=$(ctl "$@" 2>&1) || rc=$?
 	[ "$rc" = "$status" ] || fail "ksocketctl $*: status $rc, wanted $status: $said"
 	[[ "$said" == "ksocketctl: "*"$text"* ]] || fail "ksocketctl $*: '$said', wanted '$text'"
-	[ "$status" != 1 ] || lines=2
-	assert_eq "lines of '$said'" "$(wc -l <<<"$said")" $lines
+	[ "$status" = 1 ] || lines=
+	assert_eq "ends of lines in '$said'" "${said//[!$'\n']/}" "$lines"
 	REFUSED=$((${REFUSED:-0} + 1))
 }
 
@@ -417,7 +417,88 @@ ended() {
 	ctl stats "$1" | grep -x "    close_done $2" >/dev/null
 }
 
-# The text exposition format, version 0.0.4, as far as it concerns us.
+# metrics FILE...: each is in the text exposition format, version 0.0.4, as far as it
+# concerns us. The last one has to be rejected with a fault planted in it.
+metrics() {
+	cat >"$TMP/metrics.py" <<-'PYTHON'
+	import re, sys
+	label = r'[a-z_]+="(?:[^"\\\n]|\\["\\n])*"'
+	sample = re.compile(r'([a-z_]+)(\{%s(?:,%s)*\})? [0-9]+\n' % (label, label))
+
+	def check(lines):
+	    typed, told, seen, last = {}, set(), set(), None
+	    for line in lines:
+	        if line.startswith("# HELP "):
+	            last = line.split()[2]
+	            assert last not in told, "HELP twice: " + line
+	            assert len(line.split()) > 3, "HELP of nothing: " + line
+	            told.add(last)
+	        elif line.startswith("# TYPE "):
+	            _, _, metric, kind = line.split()
+	            assert metric == last and metric not in typed, "TYPE: " + line
+	            assert kind in ("counter", "gauge"), line
+	            assert (kind == "counter") == metric.endswith("_total"), line
+	            typed[metric] = kind
+	        else:
+	            match = sample.fullmatch(line)
+	            assert match, "no sample: " + line
+	            assert match[1] == last and last in typed, "of another metric: " + line
+	            assert match.groups() not in seen, "twice: " + line
+	            seen.add(match.groups())
+	    assert told == set(typed), "without TYPE: %s" % (told - set(typed))
+	    return len(typed), len(seen)
+
+	for name in sys.argv[1:]:
+	    lines = open(name).readlines()
+	    print("%d metrics, %d samples" % check(lines))
+
+	first = next(i for i, line in enumerate(lines) if line[0] != "#")
+	rest = next(i for i, line in enumerate(lines) if line[0] == "#" and i > first)
+	faults = {
+	    "no TYPE": lines[:first - 1] + lines[first:],
+	    "no TYPE, and no sample": lines[:first - 1] + lines[rest:],
+	    "no HELP": lines[:first - 2] + lines[first - 1:],
+	    "HELP twice": [lines[0]] + lines,
+	    "TYPE twice": lines[:first] + lines[first - 1:],
+	    "a series twice": lines[:first + 1] + lines[first:],
+	    "a sample elsewhere": lines[:first] + lines[first + 1:] + [lines[first]],
+	    "a counter that is none": [line.replace("_total", "") for line in lines],
+	    "an unknown type": [line.replace(" gauge", " number") for line in lines],
+	    "a bare quote": [line.replace('="', '=""') for line in lines],
+	    "no value": lines[:first] + [lines[first].rsplit(" ")[0] + "\n"] + lines[first + 1:],
+	    "a negative value": lines[:first] + [lines[first].replace(" ", " -")] + lines[first + 1:],
+	    "an empty line": lines[:first] + ["\n"] + lines[first:],
+	    "no end": lines[:-1] + [lines[-1].rstrip()],
+	}
+	for fault, bad in faults.items():
+	    try:
+	        check(bad)
+	    except AssertionError:
+	        continue
+	    sys.exit("not noticed: " + fault)
+	print(len(faults), "faults noticed")
+	PYTHON
+	python3 "$TMP/metrics.py" "$@"
+}
+
+# all_counters SERVICE OTHERS: of each counter in /proc/net/ksocket there is a sample,
+# but of those that match OTHERS, and there are no other ones
+all_counters() {
+	awk -v name="$1" -v others="$2" '
+		$1 == "service" { it = $2 == name; next }
+		!it || $2 !~ /^[0-9]+$/ || $1 ~ others { next }
+		$1 ~ /^(threads|.*buf|.*_size|min_source_port|backlog|idle_timeout|keepalive|interval)$/ { next }
+		$1 ~ /^(max_connections|connections)$/ { next }
+		{
+			key = $1
+			label = ""
+			if (sub(/^drop_/, "", key)) { label = ",reason=\"" key "\""; key = "drops" }
+			if (sub(/^close_/, "", key)) { label = ",reason=\"" key "\""; key = "closes" }
+			print "ksocket_" key "_total{service=\"" name "\"" label "} " $2
+		}' /proc/net/ksocket | sort >"$TMP/proc"
+	grep -F "_total{service=\"$1\"" "$TMP/metrics" | sort | diff "$TMP/proc" -
+}
+
 prometheus() {
 	local sample
 	no_matter_of_the_kernel
@@ -426,46 +507,32 @@ prometheus() {
 	ctl add seven listen 127.0.0.1:7000 echo
 	ctl add b listen 127.0.0.1:7001 relay 127.0.0.1:7002
 	ctl add t listen 127.0.0.1:7000 echo proto tcp
+	ctl add sink listen 127.0.0.1:9000 beacon-sink
+	ctl add lamp beacon 127.0.0.1:9000 interval $HOUR
 	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello)" hello
 	hold 7000 2
 	"$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 7000 -n 1000
 	wait_for 20 ended t 1
+	wait_for 20 at_least sink beacon_received 1
 	ctl stats --prometheus >"$TMP/metrics"
-	grep -qxF 'ksocket_tx_packets_total{service="seven"} 1' "$TMP/metrics" || fail "no answer"
-	grep -qxF 'ksocket_drops_total{service="b",reason="loop"} 0' "$TMP/metrics" || fail "no drops"
-	grep -qxF 'ksocket_receiver_unreachable{service="b"} 0' "$TMP/metrics" || fail "no receiver"
-	grep -qxF 'ksocket_service{service="seven",mode="echo",datapath="softirq",proto="udp"} 1' "$TMP/metrics" ||
-		fail "no service"
-	for sample in 'accepted_total{service="t"} 3' 'closes_total{service="t",reason="done"} 1' \
-		'closes_total{service="t",reason="upstream_timeout"} 0' 'connections{service="t"} 2' \
-		'connected_total{service="t"} 0' 'accepted_total{service="seven"} 0' \
-		'rx_bytes_total{service="t"} 1002' \
-		'service{service="t",mode="echo",datapath="zerocopy",proto="tcp"} 1'; do
-		grep -qxF "ksocket_$sample" "$TMP/metrics" || fail "no $sample: $(grep '"t"' "$TMP/metrics")"
+	for sample in 'tx_packets_total{service="seven"} 1' 'drops_total{service="b",reason="loop"} 0' \
+		'receiver_unreachable{service="b"} 0' 'receiver_unreachable{service="lamp"} 0' \
+		'service{service="seven",mode="echo",datapath="softirq",proto="udp"} 1' \
+		'service{service="t",mode="echo",datapath="zerocopy",proto="tcp"} 1' \
+		'service{service="lamp",mode="beacon",datapath="copy",proto="udp"} 1' \
+		'service{service="sink",mode="beacon-sink",datapath="softirq",proto="udp"} 1' \
+		'accepted_total{service="t"} 3' 'closes_total{service="t",reason="done"} 1' \
+		'connections{service="t"} 2' 'rx_bytes_total{service="t"} 1002' \
+		'tx_packets_total{service="lamp"} 1' 'beacon_received_total{service="sink"} 1'; do
+		grep -qxF "ksocket_$sample" "$TMP/metrics" || fail "no $sample: $(cat "$TMP/metrics")"
 	done
-	# Reasons are there for what can have them only.
-	refute grep -E '^ksocket_(drops_total.*"t"|closes_total.*"seven"|connections.*"seven")' "$TMP/metrics"
-	python3 - "$TMP/none" "$TMP/metrics" <<-'PYTHON'
-	import re, sys
-	sample = re.compile(r'([a-z_]+)(\{[a-z_]+="[^"\\\n]*"(,[a-z_]+="[^"\\\n]*")*\})? [0-9]+\n')
-	for name in sys.argv[1:]:
-	    typed, seen, last = {}, set(), None
-	    for line in open(name):
-	        if line.startswith("# HELP "):
-	            last = line.split()[2]
-	            assert last not in typed, line
-	        elif line.startswith("# TYPE "):
-	            _, _, metric, kind = line.split()
-	            assert metric == last and kind in ("counter", "gauge"), line
-	            assert (kind == "counter") == metric.endswith("_total"), line
-	            typed[metric] = kind
-	        else:
-	            match = sample.fullmatch(line)
-	            assert match and match[1] == last and last in typed, line
-	            assert (match[1], match[2]) not in seen, line
-	            seen.add((match[1], match[2]))
-	    print(len(typed), "metrics,", len(seen), "samples")
-	PYTHON
+	# What a service cannot have is not there.
+	all_counters seven '^close_|^beacon'
+	all_counters t '^drop_|^beacon'
+	all_counters lamp '^close_|^beacon_'
+	all_counters sink '^close_|^beacons_'
+	refute grep '^ksocket_connections.*"seven"' "$TMP/metrics"
+	metrics "$TMP/none" "$TMP/metrics"
 	unload
 }
 
