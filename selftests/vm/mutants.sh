@@ -29,7 +29,8 @@ survived() {
 
 head_field() { sed -n "/^---/q; s/^$2: *//p" "$1" | sed -n 1p; }
 
-# source_copy DIR - the module's source, without tests and products.
+# source_copy DIR - the source of the module and the command, without tests and
+# products.
 source_copy() {
 	mkdir -p "$1"
 	(cd "$REPO" && find . \( -path ./selftests -o -path ./Documentation -o -name '.?*' \) -prune -o \
@@ -65,7 +66,8 @@ mutant() {
 		sed 's/^/             | /' "$work/log"
 		return 0
 	fi
-	if ! "$VM_DIR/tests.sh" "$work/tests" "$expect" >"$work/log" 2>&1; then
+	# The fault may be one of the command's, which comes with the tests.
+	if ! TOOLS=$work/src/tools "$VM_DIR/tests.sh" "$work/tests" "$expect" >"$work/log" 2>&1; then
 		survived "$name" "$(tail -n 1 "$work/log")"
 		return 0
 	fi

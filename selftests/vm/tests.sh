@@ -5,7 +5,7 @@
 # runner into OUT, ready for vm.sh --tests OUT. With names (echo, echo.sh) only
 # those are in the list of what is run. Prints the list.
 #
-# SELFTESTS=DIR takes the tests from another folder.
+# SELFTESTS=DIR takes the tests from another folder, TOOLS=DIR the command.
 
 set -eu -o pipefail
 # shellcheck source=selftests/vm/lib.sh
@@ -25,6 +25,8 @@ mkdir -p "$work/selftests" "$out/kselftest"
 for part in include tools Documentation README.md; do
 	[ ! -e "$REPO/$part" ] || cp -a "$REPO/$part" "$work/$part"
 done
+
+[ ! -d "${TOOLS:-}" ] || cp -a "$TOOLS/." "$work/tools/"
 
 # A make that called us must not leak into this one: lib.mk looks at MAKELEVEL.
 run_make() {
