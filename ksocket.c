@@ -596,7 +596,7 @@ void ksocket_conn_closed(struct ksocket_worker *worker,
 void ksocket_uplink_up(struct ksocket_worker *worker)
 {
 	atomic_inc(&worker->svc->connections);
-	ksocket_count_connected(worker);
+	ksocket_conn_connected(worker);
 	trace_ksocket_uplink(worker->svc, true, 0, 0);
 }
 
