@@ -225,7 +225,7 @@ static int ksocket_uplink_enqueue(struct ksocket_uplink *uplink,
 	lockdep_assert_held(&uplink->lock);
 
 	if (head - uplink->tail + size > uplink->worker->svc->cfg.queue_bytes)
-		return uplink->open ? -EXFULL : -ENOTCONN;
+		return READ_ONCE(uplink->open) ? -EXFULL : -ENOTCONN;
 
 	ksocket_uplink_write(uplink, head, &record, sizeof(record));
 	ksocket_uplink_write(uplink, head + sizeof(record), dgram->data,
@@ -402,7 +402,7 @@ static void ksocket_uplink_connect(struct ksocket_uplink *uplink)
 	int err;
 
 	ksocket_watch_retry(uplink->worker->svc);
-	uplink->since = ktime_get();
+	WRITE_ONCE(uplink->since, ktime_get());
 	err = sock_create_kern(svc->net, svc->cfg.reply.sa.sa_family,
 			       SOCK_STREAM, IPPROTO_TCP, &sock);
 	if (err) {
@@ -428,8 +428,8 @@ static void ksocket_uplink_begin(struct ksocket_uplink *uplink)
 	WRITE_ONCE(uplink->next, uplink->tail);
 	uplink->part = 0;
 	WRITE_ONCE(uplink->tx_bytes, 0);
-	uplink->since = ktime_get();
-	uplink->progress = uplink->since;
+	WRITE_ONCE(uplink->since, ktime_get());
+	WRITE_ONCE(uplink->progress, uplink->since);
 	kernel_getsockname(uplink->sock, &worker->reply_end.addr.sa);
 	WRITE_ONCE(worker->reply_local, ksocket_sock_is_local(sk));
 	WRITE_ONCE(uplink->open, true);
@@ -546,7 +546,7 @@ static void ksocket_uplink_collect(struct ksocket_uplink *uplink)
 
 	if (una != uplink->una) {
 		uplink->una = una;
-		uplink->progress = ktime_get();
+		WRITE_ONCE(uplink->progress, ktime_get());
 	}
 
 	while (tail != uplink->next) {
@@ -600,7 +600,7 @@ static int ksocket_uplink_check_progress(struct ksocket_uplink *uplink)
 	s64 stalled;
 
 	if (!ksocket_uplink_is_unacked(uplink->sock->sk)) {
-		uplink->progress = now;
+		WRITE_ONCE(uplink->progress, now);
 		return 0;
 	}
 
@@ -753,7 +753,7 @@ static void ksocket_uplink_linger(struct ksocket_worker *worker)
 	struct ksocket_uplink *uplink = worker->uplink;
 	ktime_t begun = ktime_get(), now;
 
-	uplink->progress = begun;
+	WRITE_ONCE(uplink->progress, begun);
 	while (uplink->open && uplink->tail != uplink->head) {
 		now = ktime_get();
 		if (ktime_to_ns(ktime_sub(now, begun)) >= KSOCKET_UPLINK_LINGER ||
