@@ -87,7 +87,7 @@ fetch:
 	@$(VM)/fetch.sh $(or $(KERNELS),5.10 6.1 6.12 7.2) source
 
 # Chosen on the command line, they reach the scripts as environment.
-export KERNELS TESTS PARTS DATAPATHS JOBS CHECKS MUTANTS KSOCKET_CACHE BASELINE
+export KERNELS TESTS PARTS DATAPATHS JOBS CHECKS MUTANTS KSOCKET_CACHE BASELINE TRANSPORT
 
 help:
 	@echo 'Targets:'
@@ -104,7 +104,7 @@ help:
 	@echo '  soak             the selftests in their long forms'
 	@echo '  static           the static checks alone'
 	@echo '  mutants          planted faults that the tests have to notice'
-	@echo '  bench            instructions per datagram, ours and others'"'"
+	@echo '  bench            instructions for an answer, ours and others'"'"
 	@echo '  bench-host       timings on this machine, as root: loads ksocket here'
 	@echo '  fetch            only fetch what check needs'
 	@echo '  help             this text'
@@ -115,6 +115,7 @@ help:
 	@echo '  MODULE_DIR=DIR   where below /lib/modules/VERSION to install ($(MODULE_DIR))'
 	@echo '  PREFIX=DIR       where to install the tools ($(PREFIX)); DESTDIR as usual'
 	@echo '  KERNEL=NAME      kernel of demo and bench (6.1)'
+	@echo '  TRANSPORT=NAME   of bench: udp (the default) or tcp'
 	@echo '  BASELINE=FILE    of bench: an earlier bench.json to compare with'
 	@echo '  KERNELS="..."    of check, soak, static, mutants: 5.10 6.1 6.12 7.2 debug'
 	@echo '  TESTS="..."      of check and soak: names of test programs, such as echo'

@@ -5,7 +5,7 @@
 # one of them: ksocket and what else people use for it.
 #
 # To be sourced, with B (where the programs are), KO (the module), PORT,
-# CLIENT_PORT and family set.
+# CLIENT_PORT and family set, for TCP also SS_PROTO=t.
 # shellcheck disable=SC2154 # those
 
 # Those with -gro have the stack collect bursts.
@@ -74,7 +74,7 @@ start() {
 listening() {
 	local i
 	for ((i = 0; i < 100; i++)); do
-		[ -z "$(in_b ss -Hlun "sport = :$PORT")" ] || return 0
+		[ -z "$(in_b ss "-Hln${SS_PROTO:-u}" "sport = :$PORT")" ] || return 0
 		kill -0 "$server" 2>/dev/null || return 1
 		sleep 0.05
 	done

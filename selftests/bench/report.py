@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""report.py RESULTS OUT KERNEL [BASELINE] - table, JSON and plot of a benchmark.
+"""report.py TRANSPORT RESULTS OUT KERNEL [BASELINE] - table, JSON and plot of a benchmark.
 
-Reads what guest.sh printed. Writes bench.txt, bench.json and, where there is a
+Reads what guest.sh or guest-tcp.sh printed. Writes bench.txt, bench.json and, where there is a
 gnuplot, bench.svg into the folder OUT and prints the table. With a BASELINE, an earlier
 bench.json, everything of ours that takes more than five percent more
 instructions fails.
@@ -13,7 +13,15 @@ import shutil
 import subprocess
 import sys
 
-REFERENCE = "recvmmsg"
+REFERENCE = {"udp": "recvmmsg", "tcp": "epoll"}
+# What is counted in columns of that name, each in a table of its own.
+UNITS = {
+    "udp": [("datagram", "")],
+    "tcp": [("KiB", "-bulk"), ("round trip", "-ping"), ("connection", "-cycle")],
+}
+# What the load itself takes is told from the server's share where that says something.
+SHARED = ["-bulk", "-ping"]
+FLOOR = "floor"
 TOLERANCE = 1.05
 
 
@@ -39,29 +47,50 @@ def columns_of(table):
     return seen
 
 
-def cell(table, contender, column):
+def cell(table, contender, column, reference):
     """Instructions, and how many times better than the reference that is."""
     value = table[contender].get(column)
     if value is None:
         return "-"
-    reference = table.get(REFERENCE, {}).get(column)
-    return f"{value} ({reference / value:.2f})" if reference else str(value)
+    other = table.get(reference, {}).get(column)
+    return f"{value} ({other / value:.2f})" if other and value else str(value)
 
 
-def table_text(results, kernel):
-    """The tables, one for each family."""
+def table_lines(title, table, columns, reference):
+    """One table."""
+    rows = [["contender"] + columns]
+    rows += [[name] + [cell(table, name, column, reference) for column in columns]
+             for name in table]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns) + 1)]
+    lines = [title]
+    for row in rows:
+        first = row[0].ljust(widths[0])
+        lines.append("  ".join([first] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])]))
+    return lines + [""]
+
+
+def without_floor(table, columns):
+    """What is left when that is taken off which the load takes without a server."""
+    floor = table[FLOOR]
+    return {name: {column: row[column] - floor[column]
+                   for column in columns if column in row and column in floor}
+            for name, row in table.items() if name != FLOOR}
+
+
+def table_text(results, kernel, transport):
+    """The tables, of each family and unit."""
     lines = []
+    reference = REFERENCE[transport]
     for family, table in sorted(results.items()):
-        columns = columns_of(table)
-        lines.append(f"Instructions per datagram, Linux {kernel}, IPv{family}"
-                     f" (times better than {REFERENCE})")
-        rows = [["contender"] + columns]
-        rows += [[name] + [cell(table, name, column) for column in columns] for name in table]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(columns) + 1)]
-        for row in rows:
-            first = row[0].ljust(widths[0])
-            lines.append("  ".join([first] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])]))
-        lines.append("")
+        for unit, mark in UNITS[transport]:
+            columns = [column for column in columns_of(table) if mark in column]
+            if not columns:
+                continue
+            where = f"Linux {kernel}, IPv{family} (times better than {reference})"
+            lines += table_lines(f"Instructions per {unit}, {where}", table, columns, reference)
+            if mark in SHARED and FLOOR in table:
+                lines += table_lines("Likewise without the load's own, the server's share",
+                                     without_floor(table, columns), columns, reference)
     return "\n".join(lines)
 
 
@@ -114,30 +143,31 @@ def slower(results, baseline):
 
 def main():
     """See the module's text."""
-    path, out, kernel = sys.argv[1:4]
+    transport, path, out, kernel = sys.argv[1:5]
     results, bad = read(path)
     if not results:
         sys.exit("bench: no results")
-    text = table_text(results, kernel)
+    text = table_text(results, kernel, transport)
     print(text)
     with open(os.path.join(out, "bench.txt"), "w", encoding="utf-8") as file:
         file.write(text)
     with open(os.path.join(out, "bench.json"), "w", encoding="utf-8") as file:
         json.dump({"kernel": kernel, "instructions": results}, file, indent=1)
         file.write("\n")
-    plot(results, kernel, out)
+    if transport == "udp":
+        plot(results, kernel, out)
     for line in bad:
         print(line)
     failed = [line for line in bad if line.startswith("bad")]
-    if len(sys.argv) > 4:
-        with open(sys.argv[4], encoding="utf-8") as file:
+    if len(sys.argv) > 5:
+        with open(sys.argv[5], encoding="utf-8") as file:
             worse = slower(results, json.load(file)["instructions"])
         for line in worse:
             print(line)
         if not worse:
             print("bench: nothing of ours is slower")
         failed += worse
-    print(f"bench: {out}/bench.txt, bench.json, bench.svg")
+    print(f"bench: {out}/bench.txt, bench.json" + (", bench.svg" if transport == "udp" else ""))
     sys.exit(1 if failed else 0)
 
 
