@@ -90,6 +90,7 @@ at_least() {
 }
 
 HOUR=3600000
+UPLINK="reply-proto tcp framing newline queue-bytes 4096 keepalive 70"
 BEACON_REST=${REST/softirq/copy}
 
 beacons() {
@@ -229,6 +230,80 @@ connections() {
 	unload
 }
 
+# up_to FILE: a receiver by TCP, and its connection is there
+up_to() {
+	spawn - socat -u TCP-LISTEN:7001,reuseaddr "OPEN:$1,creat,append"
+	wait_for 60 counter_is connections 1
+}
+
+is_unreachable() {
+	ctl show "$1" | grep -qx '    receiver unreachable'
+}
+
+uplinks() {
+	local words receiver
+	begin
+	words="up listen 127.0.0.1:7000 relay 127.0.0.1:7001 $REST $UPLINK"
+	# shellcheck disable=SC2086 # words
+	ctl add up listen 127.0.0.1:7000 relay 127.0.0.1:7001 $UPLINK
+	assert_eq list "$(ctl list)" "$words"
+	ctl del up
+	eval "ctl add $words"
+	ctl add r listen 127.0.0.1:7002 relay 127.0.0.1:7001 reply-proto udp
+	ctl add l beacon 127.0.0.1:7001 interval $HOUR text hi reply-proto tcp
+	assert_eq list "$(ctl list)" "$words
+r listen 127.0.0.1:7002 relay 127.0.0.1:7001 $REST
+l beacon 127.0.0.1:7001 interval $HOUR text 'hi' $BEACON_REST reply-proto tcp framing length queue-bytes 1048576 keepalive 60"
+	ctl del l
+
+	# Away: it waits in the queue, up to its bound; datagrams are those that came.
+	ctl send up one 2>"$TMP/said" || [ $? = 2 ]
+	tell UDP4:127.0.0.1:7000 two
+	wait_for 20 at_least up queued 1
+	wait_for 60 at_least up connect_failed 2
+	wait_for 20 is_unreachable up
+	ctl show up >"$TMP/show"
+	assert_eq "show up" "$(sed '1d; s/[0-9]* attempts/N attempts/' "$TMP/show")" "    receiver unreachable
+    rx 1 packets 3 bytes, 0 lost before
+    tx 0 packets 0 bytes, 0 dropped
+    connections 0 of 1, 0 came up, 0 broke, N attempts failed
+    queued 1 packets, $(counter queued_bytes) bytes of 4096"
+	ctl -j show | is_json "got[0]['reply_proto'] == 'tcp' and got[0]['framing'] == 'newline' and
+		got[0]['queue_bytes'] == 4096 and got[0]['queued'] == 1 and
+		got[0]['queued_bytes'] == $(counter queued_bytes) and got[0]['connections'] == 0 and
+		got[0]['stats']['connect_failed'] > 1 and got[0]['stats']['disconnected'] == 0 and
+		got[1]['reply_proto'] == 'udp' and 'queued' not in got[1]" || fail JSON
+	head -c 1200 /dev/zero >"$TMP/zeros"
+	for _ in 1 2 3 4; do
+		socat -u "OPEN:$TMP/zeros" UDP4:127.0.0.1:7000
+	done
+	wait_for 20 counter_is drop_queue_away 1
+	ctl stats up >"$TMP/stats"
+	grep -qx '    drop_queue_away 1' "$TMP/stats" || fail "$(cat "$TMP/stats")"
+	ctl del r
+	# shellcheck disable=SC2086 # words
+	ctl replace up listen 127.0.0.1:7000 relay 127.0.0.1:7001 $UPLINK
+
+	# There: its connection.
+	tell UDP4:127.0.0.1:7000 three
+	up_to "$TMP/got"
+	receiver=$!
+	wait_for 20 file_is "$TMP/got" three
+	wait_for 20 counter_is queued 0
+	ctl conns >"$TMP/conns"
+	grep -qxE 'up thread 0 id 0 peer 127\.0\.0\.1:7001 state open age [0-9.]+ idle [0-9.]+ rx 0 tx 6' "$TMP/conns" ||
+		fail "conns: $(cat "$TMP/conns")"
+	kill "$receiver"
+	# Who has ended its side may still listen; what it is sent tells.
+	tell UDP4:127.0.0.1:7000 four
+	wait_for 20 at_least up disconnected 1
+	up_to "$TMP/again"
+	wait_for 20 file_is "$TMP/again" four
+	wait_for 20 counter_is queued 0
+	as_in_proc up '^connections$|^queued|^connect_failed|^disconnected'
+	unload
+}
+
 link_local() {
 	local address
 	begin
@@ -283,6 +358,11 @@ misunderstood() {
 	says 1 "need a number from 0 to 4294967295" add x listen 127.0.0.1:1 echo proto tcp keepalive -1
 	says 1 "max-connections is missing" add x listen 127.0.0.1:1 echo proto tcp max-connections
 	says 1 "to and the receiver are missing" add x listen 127.0.0.1:1 text hi 127.0.0.1:2
+	says 1 "framing lines: need none, newline or length" add x listen 127.0.0.1:1 echo framing lines
+	says 1 "reply-proto sctp: need udp or tcp" add x listen 127.0.0.1:1 echo reply-proto sctp
+	says 1 "queue-bytes 1M: need a number from 0 to 4294967295" add x listen 127.0.0.1:1 echo queue-bytes 1M
+	says 1 "framing is there twice" add x beacon 127.0.0.1:1 framing none framing none
+	says 1 "reply-proto is missing" add x beacon 127.0.0.1:1 reply-proto
 	says 1 "the receiver of relay is missing" add x listen 127.0.0.1:1 relay
 	says 1 "the receiver of text is missing" add x listen 127.0.0.1:1 text hi to
 	says 1 "to and the receiver are missing" add x listen 127.0.0.1:1 text hi echo
@@ -302,6 +382,7 @@ misunderstood() {
 	says 1 "does not change while a service runs" set seven threads 2
 	says 1 "does not change while a service runs" set seven max-connections 2
 	says 1 "does not change while a service runs" set seven interval 100
+	says 1 "does not change while a service runs" set seven queue-bytes 8192
 	says 1 "need a number above 0" top interval 0
 	says 1 "need always, auto or never" --color=sometimes list
 	says 1 "a format of its own" -json stats --prometheus
@@ -347,6 +428,12 @@ refused() {
 		add x listen 127.0.0.1:7001 text hi to 127.0.0.1:7002 proto tcp
 	says 2 "relay 127.0.0.1:7001: the receiver is the service itself" \
 		add x listen 127.0.0.1:7001 relay 127.0.0.1:7001 proto tcp
+	for setting in 0 4095 67108865; do
+		says 2 "queue-bytes $setting: integer out of range (Numerical result out of range)" \
+			add x listen 127.0.0.1:7001 relay 127.0.0.1:7002 reply-proto tcp queue-bytes $setting
+	done
+	says 2 "reply-proto udp: a connection goes on by TCP only (Invalid argument)" \
+		add x listen 127.0.0.1:7001 relay 127.0.0.1:7002 proto tcp reply-proto udp
 	for setting in 0 9 3600001; do
 		says 2 "interval $setting: integer out of range (Numerical result out of range)" \
 			add x beacon 127.0.0.1:9000 interval $setting
@@ -488,7 +575,7 @@ all_counters() {
 		$1 == "service" { it = $2 == name; next }
 		!it || $2 !~ /^[0-9]+$/ || $1 ~ others { next }
 		$1 ~ /^(threads|.*buf|.*_size|min_source_port|backlog|idle_timeout|keepalive|interval)$/ { next }
-		$1 ~ /^(max_connections|connections)$/ { next }
+		$1 ~ /^(max_connections|connections|queue_bytes|queued|queued_bytes)$/ { next }
 		{
 			key = $1
 			label = ""
@@ -500,7 +587,7 @@ all_counters() {
 }
 
 prometheus() {
-	local sample
+	local sample uplink
 	no_matter_of_the_kernel
 	begin
 	ctl stats --prometheus >"$TMP/none"
@@ -509,11 +596,16 @@ prometheus() {
 	ctl add t listen 127.0.0.1:7000 echo proto tcp
 	ctl add sink listen 127.0.0.1:9000 beacon-sink
 	ctl add lamp beacon 127.0.0.1:9000 interval $HOUR
+	ctl add up listen 127.0.0.1:7003 relay 127.0.0.1:7000 reply-proto tcp framing newline
 	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello)" hello
 	hold 7000 2
 	"$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 7000 -n 1000
 	wait_for 20 ended t 1
 	wait_for 20 at_least sink beacon_received 1
+	wait_for 60 at_least up connected 1
+	tell UDP4:127.0.0.1:7003 "a
+b"
+	wait_for 20 at_least up drop_framing 1
 	ctl stats --prometheus >"$TMP/metrics"
 	for sample in 'tx_packets_total{service="seven"} 1' 'drops_total{service="b",reason="loop"} 0' \
 		'receiver_unreachable{service="b"} 0' 'receiver_unreachable{service="lamp"} 0' \
@@ -521,17 +613,21 @@ prometheus() {
 		'service{service="t",mode="echo",datapath="zerocopy",proto="tcp"} 1' \
 		'service{service="lamp",mode="beacon",datapath="copy",proto="udp"} 1' \
 		'service{service="sink",mode="beacon-sink",datapath="softirq",proto="udp"} 1' \
-		'accepted_total{service="t"} 3' 'closes_total{service="t",reason="done"} 1' \
-		'connections{service="t"} 2' 'rx_bytes_total{service="t"} 1002' \
+		'accepted_total{service="t"} 4' 'closes_total{service="t",reason="done"} 1' \
+		'connections{service="t"} 3' 'connections{service="up"} 1' \
+		'queued{service="up"} 0' 'queued_bytes{service="up"} 0' \
+		'drops_total{service="up",reason="framing"} 1' 'rx_bytes_total{service="t"} 1002' \
 		'tx_packets_total{service="lamp"} 1' 'beacon_received_total{service="sink"} 1'; do
 		grep -qxF "ksocket_$sample" "$TMP/metrics" || fail "no $sample: $(cat "$TMP/metrics")"
 	done
 	# What a service cannot have is not there.
-	all_counters seven '^close_|^beacon'
-	all_counters t '^drop_|^beacon'
-	all_counters lamp '^close_|^beacon_'
-	all_counters sink '^close_|^beacons_'
-	refute grep '^ksocket_connections.*"seven"' "$TMP/metrics"
+	uplink='^drop_(queue_|framing)|^connect_failed|^disconnected'
+	all_counters seven "$uplink|^close_|^beacon"
+	all_counters t "$uplink|^drop_|^beacon"
+	all_counters lamp "$uplink|^close_|^beacon_"
+	all_counters sink "$uplink|^close_|^beacons_"
+	all_counters up '^close_|^beacon'
+	refute grep -E '^ksocket_(connections|queued).*"(seven|lamp|b)"' "$TMP/metrics"
 	metrics "$TMP/none" "$TMP/metrics"
 	unload
 }
@@ -708,7 +804,7 @@ completion() {
 	assert_eq commands "$(complete_words mo)" monitor
 	assert_eq services "$(complete_words show '')" "seven six"
 	assert_eq "a service" "$(complete_words -j del se)" seven
-	assert_eq modes "$(complete_words add x listen 127.0.0.1:1 re)" relay
+	assert_eq modes "$(complete_words add x listen 127.0.0.1:1 rel)" relay
 	assert_eq beacons "$(complete_words add x be)" "beacon beacon-sink"
 	assert_eq "of a beacon" "$(complete_words add x beacon 127.0.0.1:1 int)" interval
 	assert_eq "not of a beacon" "$(complete_words add x beacon 127.0.0.1:1 li)" ""
@@ -716,6 +812,8 @@ completion() {
 	assert_eq datapaths "$(complete_words add x datapath '')" "copy zerocopy softirq"
 	assert_eq devices "$(complete_words add x dev l)" lo
 	assert_eq settings "$(complete_words set seven '')" "rcvbuf sndbuf min-source-port"
+	assert_eq framings "$(complete_words add x framing '')" "none newline length"
+	assert_eq "of the receiver" "$(complete_words add x listen 127.0.0.1:1 reply)" reply-proto
 	assert_eq protocols "$(complete_words add x listen 127.0.0.1:1 echo proto '')" "udp tcp"
 	assert_eq "of connections" "$(complete_words add x listen 127.0.0.1:1 echo max)" max-connections
 	assert_eq "nothing behind a number's word" "$(complete_words add x idle-timeout '')" ""
@@ -747,6 +845,7 @@ ksocket_run_tests \
 	add_del:"add, list, replace, del; what is listed can be added" \
 	beacons:"beacons and their sink: settings, counters, what is shown" \
 	connections:"services on TCP: their settings, connections and ends" \
+	uplinks:"datagrams that go on by TCP: settings, the queue, the connection" \
 	link_local:"a link-local address with its device" \
 	misunderstood:"words that are not understood: one line each, status 1" \
 	refused:"what the kernel refuses: one line each, status 2" \

@@ -246,6 +246,35 @@ static void put_device(struct request *req, const char *name)
 	mnl_attr_put_u32(req->nlh, KSOCKET_A_SERVICE_IFINDEX, ifindex);
 }
 
+/* Return: the word has a few values, and has been taken with one of them. */
+static bool take_choice(struct request *req, const char *word, char ***argv)
+{
+	static const struct {
+		const char *word;
+		int type;
+		const char *const *names;
+		const char *allowed;
+	} choices[] = {
+		{ "proto", KSOCKET_A_SERVICE_PROTO, proto_names, "udp or tcp" },
+		{ "reply-proto", KSOCKET_A_SERVICE_REPLY_PROTO, proto_names,
+		  "udp or tcp" },
+		{ "framing", KSOCKET_A_SERVICE_FRAMING, framing_names,
+		  "none, newline or length" },
+		{ "datapath", KSOCKET_A_SERVICE_DATAPATH, datapath_names,
+		  "copy, zerocopy or softirq" },
+	};
+	size_t i;
+
+	for (i = 0; i < MNL_ARRAY_SIZE(choices); i++)
+		if (!strcmp(word, choices[i].word)) {
+			put_enum(req, choices[i].type, word,
+				 args_next(argv, word), choices[i].names,
+				 choices[i].allowed);
+			return true;
+		}
+	return false;
+}
+
 /* Return: the word is about connections, and has been taken with its value. */
 static bool take_tcp(struct request *req, const char *word, char ***argv)
 {
@@ -257,15 +286,10 @@ static bool take_tcp(struct request *req, const char *word, char ***argv)
 		{ "backlog", KSOCKET_A_SERVICE_BACKLOG },
 		{ "idle-timeout", KSOCKET_A_SERVICE_IDLE_TIMEOUT },
 		{ "keepalive", KSOCKET_A_SERVICE_KEEPALIVE },
+		{ "queue-bytes", KSOCKET_A_SERVICE_QUEUE_BYTES },
 	};
 	size_t i;
 
-	if (!strcmp(word, "proto")) {
-		put_enum(req, KSOCKET_A_SERVICE_PROTO, word,
-			 args_next(argv, "the protocol"), proto_names,
-			 "udp or tcp");
-		return true;
-	}
 	for (i = 0; i < MNL_ARRAY_SIZE(numbers); i++)
 		if (!strcmp(word, numbers[i].word)) {
 			put_u32(req, numbers[i].type, word, args_next(argv, word));
@@ -288,10 +312,6 @@ static bool take_fixed(struct request *req, const char *word, char ***argv)
 	else if (!strcmp(word, "buffer"))
 		put_u32(req, KSOCKET_A_SERVICE_BUFFER_SIZE, word,
 			args_next(argv, "the size of the buffer"));
-	else if (!strcmp(word, "datapath"))
-		put_enum(req, KSOCKET_A_SERVICE_DATAPATH, word,
-			 args_next(argv, "the datapath"), datapath_names,
-			 "copy, zerocopy or softirq");
 	else if (!strcmp(word, "interval"))
 		put_u32(req, KSOCKET_A_SERVICE_INTERVAL, word,
 			args_next(argv, "the interval"));
@@ -299,7 +319,7 @@ static bool take_fixed(struct request *req, const char *word, char ***argv)
 		put_switch(req, KSOCKET_A_SERVICE_GRO, word,
 			   args_next(argv, "on or off of gro"));
 	else
-		return take_tcp(req, word, argv);
+		return take_choice(req, word, argv) || take_tcp(req, word, argv);
 
 	return true;
 }

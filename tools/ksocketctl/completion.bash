@@ -54,12 +54,13 @@ _ksocketctl() {
 			case $prev in
 			datapath) words="copy zerocopy softirq" ;;
 			gro) words="on off" ;;
-			proto) words="udp tcp" ;;
+			proto | reply-proto) words="udp tcp" ;;
+			framing) words="none newline length" ;;
 			dev) words=$(ls /sys/class/net) ;;
 			listen | relay | beacon | to | text | threads | buffer | rcvbuf | sndbuf | min-source-port) ;;
-			max-connections | backlog | idle-timeout | keepalive | interval) ;;
+			max-connections | backlog | idle-timeout | keepalive | interval | queue-bytes) ;;
 			*)
-				words="dev threads datapath gro buffer rcvbuf sndbuf min-source-port proto max-connections backlog idle-timeout keepalive"
+				words="dev threads datapath gro buffer rcvbuf sndbuf min-source-port proto max-connections backlog idle-timeout keepalive reply-proto framing queue-bytes"
 				case " ${COMP_WORDS[*]} " in
 				*" beacon "*) words+=" interval text" ;;
 				*) words+=" listen relay echo discard text to beacon beacon-sink" ;;

@@ -59,6 +59,7 @@ enum counter_of {
 	OF_ALL,
 	OF_BEACON,
 	OF_SINK,
+	OF_UPLINK,
 };
 
 /**
@@ -81,6 +82,7 @@ extern const struct counter close_counters[];
 extern const char *const mode_names[];
 extern const char *const datapath_names[];
 extern const char *const proto_names[];
+extern const char *const framing_names[];
 
 /* main.c */
 __attribute__((format(printf, 1, 2)))

@@ -42,6 +42,13 @@ const char *const proto_names[] = {
 	NULL
 };
 
+const char *const framing_names[] = {
+	[KSOCKET_FRAMING_NONE] = "none",
+	[KSOCKET_FRAMING_NEWLINE] = "newline",
+	[KSOCKET_FRAMING_LENGTH] = "length",
+	NULL
+};
+
 static const char *const state_names[] = {
 	[KSOCKET_CONN_STATE_CONNECTING] = "connecting",
 	[KSOCKET_CONN_STATE_OPEN] = "open",
@@ -85,7 +92,7 @@ const struct counter stats_counters[] = {
 	{ KSOCKET_A_STATS_RX_OVERFLOW, "rx_overflow",
 	  "Datagrams or connections dropped by the stack, it had no room for them." },
 	{ KSOCKET_A_STATS_REPLY_IGNORED, "reply_ignored",
-	  "Datagrams that a receiver sent back." },
+	  "Datagrams that a receiver sent back, or bytes by TCP." },
 	{ KSOCKET_A_STATS_WAKEUPS, "wakeups",
 	  "Times that a thread slept and was woken." },
 	{ KSOCKET_A_STATS_FALLBACKS, "fallbacks",
@@ -96,6 +103,10 @@ const struct counter stats_counters[] = {
 	  "TCP connections taken, those refused at once included." },
 	{ KSOCKET_A_STATS_CONNECTED, "connected",
 	  "TCP connections to the receiver that came up." },
+	{ KSOCKET_A_STATS_CONNECT_FAILED, "connect_failed",
+	  "Failed attempts to connect to a receiver of datagrams.", OF_UPLINK },
+	{ KSOCKET_A_STATS_DISCONNECTED, "disconnected",
+	  "Connections to a receiver of datagrams that broke.", OF_UPLINK },
 	{ KSOCKET_A_STATS_BEACONS_MISSED, "beacons_missed",
 	  "Beacons not made because an earlier one was late.", OF_BEACON },
 	{ KSOCKET_A_STATS_BEACON_RECEIVED, "beacon_received",
@@ -134,6 +145,9 @@ const struct counter drop_counters[] = {
 	{ KSOCKET_A_DROPS_SEND_AGAIN, "send_again", NULL },
 	{ KSOCKET_A_DROPS_SEND_TOO_LONG, "send_too_long", NULL },
 	{ KSOCKET_A_DROPS_SEND_OTHER, "send_other", NULL },
+	{ KSOCKET_A_DROPS_QUEUE_AWAY, "queue_away", NULL, OF_UPLINK },
+	{ KSOCKET_A_DROPS_QUEUE_SLOW, "queue_slow", NULL, OF_UPLINK },
+	{ KSOCKET_A_DROPS_FRAMING, "framing", NULL, OF_UPLINK },
 	{ }
 };
 
@@ -303,6 +317,11 @@ static json_t *decode_proto(const struct nlattr *attr)
 	return decode_name(proto_names, mnl_attr_get_u32(attr));
 }
 
+static json_t *decode_framing(const struct nlattr *attr)
+{
+	return decode_name(framing_names, mnl_attr_get_u32(attr));
+}
+
 static json_t *decode_state(const struct nlattr *attr)
 {
 	return decode_name(state_names, mnl_attr_get_u32(attr));
@@ -353,6 +372,11 @@ static const struct attribute attributes[] = {
 	[KSOCKET_A_SERVICE_KEEPALIVE] = { "keepalive", decode_u32 },
 	[KSOCKET_A_SERVICE_CONNECTIONS] = { "connections", decode_u32 },
 	[KSOCKET_A_SERVICE_INTERVAL] = { "interval", decode_u32 },
+	[KSOCKET_A_SERVICE_REPLY_PROTO] = { "reply_proto", decode_proto },
+	[KSOCKET_A_SERVICE_FRAMING] = { "framing", decode_framing },
+	[KSOCKET_A_SERVICE_QUEUE_BYTES] = { "queue_bytes", decode_u32 },
+	[KSOCKET_A_SERVICE_QUEUED] = { "queued", decode_u32 },
+	[KSOCKET_A_SERVICE_QUEUED_BYTES] = { "queued_bytes", decode_u32 },
 };
 
 static const struct attribute conn_attributes[] = {

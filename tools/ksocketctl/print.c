@@ -97,9 +97,18 @@ static bool is_sink(const json_t *service)
 	return has_mode(service, "beacon-sink");
 }
 
+/* Datagrams that go on to the receiver by TCP. */
+static bool is_uplink(const json_t *service)
+{
+	return !is_tcp(service) &&
+	       !strcmp(get_string(service, "reply_proto"), "tcp");
+}
+
 static bool has_counter(const json_t *service, const struct counter *c)
 {
 	switch (c->of) {
+	case OF_UPLINK:
+		return is_uplink(service);
 	case OF_BEACON:
 		return is_beacon(service);
 	case OF_SINK:
@@ -108,6 +117,24 @@ static bool has_counter(const json_t *service, const struct counter *c)
 		return true;
 	}
 }
+
+static bool has_connections(const json_t *service)
+{
+	return is_tcp(service) || is_uplink(service);
+}
+
+/* What there is now, and is not counted. */
+static const struct gauge {
+	const char *name, *doc;
+	bool (*has)(const json_t *service);
+} gauges[] = {
+	{ "connections", "TCP connections there are.", has_connections },
+	{ "queued", "Datagrams that wait for their receiver by TCP.",
+	  is_uplink },
+	{ "queued_bytes", "What they take of the queues, in bytes.",
+	  is_uplink },
+	{ }
+};
 
 /* The events do not tell it. */
 static void print_text(const json_t *service)
@@ -162,6 +189,9 @@ static void print_service(const json_t *service)
 		{ "backlog", "backlog" }, { "idle_timeout", "idle-timeout" },
 		{ "keepalive", "keepalive" }, { }
 	};
+	static const struct setting uplink_settings[] = {
+		{ "queue_bytes", "queue-bytes" }, { "keepalive", "keepalive" }, { }
+	};
 
 	print_name(service);
 	if (json_object_get(service, "listen")) {
@@ -179,6 +209,11 @@ static void print_service(const json_t *service)
 		       json_is_true(json_object_get(service, "gro")) ? "on" : "off");
 	if (is_tcp(service))
 		print_settings(service, tcp_settings);
+	if (is_uplink(service)) {
+		printf(" reply-proto tcp framing %s",
+		       get_string(service, "framing"));
+		print_settings(service, uplink_settings);
+	}
 }
 
 /**
@@ -228,21 +263,23 @@ static void print_counters(const json_t *service, const json_t *stats,
 }
 
 /**
- * print_stats() - all counters that the services can have, and of the drops and
- * ends those that are not 0
+ * print_stats() - all counters and gauges that the services can have, and of the
+ * drops and ends those that are not 0
  * @services: an array of services
  */
 void print_stats(json_t *services)
 {
 	json_t *service, *thread;
+	const struct gauge *g;
 	size_t i, k;
 
 	json_array_foreach(services, i, service) {
 		print_name(service);
 		putchar('\n');
-		if (is_tcp(service))
-			printf("    connections %" JSON_INTEGER_FORMAT "\n",
-			       get_number(service, "connections"));
+		for (g = gauges; g->name; g++)
+			if (g->has(service))
+				printf("    %s %" JSON_INTEGER_FORMAT "\n",
+				       g->name, get_number(service, g->name));
 		print_counters(service, json_object_get(service, "stats"), "    ");
 		json_array_foreach(json_object_get(service, "thread_stats"), k,
 				   thread) {
@@ -294,6 +331,24 @@ static void show_datagrams(const json_t *service, const json_t *stats)
 	       sum_of(json_object_get(stats, "drops"), drop_counters));
 }
 
+static void show_uplink(const json_t *service, const json_t *stats)
+{
+	json_int_t threads = get_number(service, "threads");
+
+	printf("    connections %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+	       ", %" JSON_INTEGER_FORMAT " came up, %" JSON_INTEGER_FORMAT
+	       " broke, %" JSON_INTEGER_FORMAT " attempts failed\n",
+	       get_number(service, "connections"), threads,
+	       get_number(stats, "connected"),
+	       get_number(stats, "disconnected"),
+	       get_number(stats, "connect_failed"));
+	printf("    queued %" JSON_INTEGER_FORMAT " packets, %"
+	       JSON_INTEGER_FORMAT " bytes of %" JSON_INTEGER_FORMAT "\n",
+	       get_number(service, "queued"),
+	       get_number(service, "queued_bytes"),
+	       threads * get_number(service, "queue_bytes"));
+}
+
 static void show_connections(const json_t *service, const json_t *stats)
 {
 	const json_t *closes = json_object_get(stats, "closes");
@@ -336,6 +391,8 @@ void print_show(json_t *services)
 			show_connections(service, stats);
 		else
 			show_datagrams(service, stats);
+		if (is_uplink(service))
+			show_uplink(service, stats);
 	}
 }
 
@@ -410,34 +467,36 @@ static void print_reasons_metric(json_t *services, bool tcp, const char *key,
 		const json_t *values = json_object_get(stats, key);
 
 		for (c = reasons; c->name && is_tcp(service) == tcp; c++)
-			printf("ksocket_%s{service=\"%s\",reason=\"%s\"} %"
-			       JSON_INTEGER_FORMAT "\n", name,
-			       get_string(service, "name"), c->name,
-			       get_number(values, c->name));
+			if (has_counter(service, c))
+				printf("ksocket_%s{service=\"%s\",reason=\"%s\"} %"
+				       JSON_INTEGER_FORMAT "\n", name,
+				       get_string(service, "name"), c->name,
+				       get_number(values, c->name));
 	}
 }
 
-static void print_connections_metric(json_t *services)
+static void print_gauge_metric(json_t *services, const struct gauge *g)
 {
 	json_t *service;
 	size_t i;
 
-	print_metric("connections", "gauge", "TCP connections there are.");
+	print_metric(g->name, "gauge", g->doc);
 	json_array_foreach(services, i, service)
-		if (is_tcp(service))
-			printf("ksocket_connections{service=\"%s\"} %"
-			       JSON_INTEGER_FORMAT "\n",
+		if (g->has(service))
+			printf("ksocket_%s{service=\"%s\"} %"
+			       JSON_INTEGER_FORMAT "\n", g->name,
 			       get_string(service, "name"),
-			       get_number(service, "connections"));
+			       get_number(service, g->name));
 }
 
 /**
- * print_prometheus() - all counters in the text exposition format
+ * print_prometheus() - all counters and gauges in the text exposition format
  * @services: an array of services
  */
 void print_prometheus(json_t *services)
 {
 	const struct counter *c;
+	const struct gauge *g;
 	json_t *service;
 	size_t i;
 
@@ -464,7 +523,8 @@ void print_prometheus(json_t *services)
 	print_reasons_metric(services, true, "closes",
 			     "TCP connections that have ended, by reason.",
 			     close_counters);
-	print_connections_metric(services);
+	for (g = gauges; g->name; g++)
+		print_gauge_metric(services, g);
 }
 
 static const json_t *find(const json_t *services, const char *name)
@@ -518,6 +578,9 @@ static json_t *rates_of(const json_t *was, const json_t *is, double seconds)
 				 "tx_packets", rate_of(a, b, "tx_packets", seconds),
 				 "drops", rate(drops_of(a), drops_of(b), seconds));
 	json_object_update_new(row, rest);
+	if (is_uplink(is))
+		json_object_set(row, "connections",
+				json_object_get(is, "connections"));
 	if (is_beacon(is)) {
 		json_object_del(row, "rx_bits");
 		json_object_del(row, "rx_packets");
