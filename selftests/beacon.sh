@@ -14,6 +14,13 @@ COUNT=200
 [ -z "${KSOCKET_SOAK:-}" ] || COUNT=10000
 # There a beacon takes longer to send than the shortest interval.
 [ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || INTERVAL=100 COUNT=$((COUNT / 4))
+# So long, in ms, a beacon is kept from its processor, and so many that are close to
+# each other are not of that.
+AWAY=600 CLOSE=3
+[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || AWAY=2000 CLOSE=8
+# How exact they are, in percent and ms, where nobody disturbs them.
+EXACT="1 2" UNLOAD_US=100000
+[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || EXACT="5 20" UNLOAD_US=5000000
 
 # What takes long is not worth a moment of waiting.
 HOUR=3600000
@@ -65,7 +72,8 @@ beacon_steady() {
 		load mode=beacon reply_port=9000 interval=$INTERVAL
 		wait "$listener"
 		unload
-		if python3 "$KSOCKET_TESTS/beacon.py" steady $INTERVAL <"$TMP/got"; then
+		# shellcheck disable=SC2086 # two numbers
+		if python3 "$KSOCKET_TESTS/beacon.py" steady $INTERVAL $EXACT <"$TMP/got"; then
 			return
 		fi
 	done
@@ -75,16 +83,15 @@ beacon_steady() {
 # Who keeps the thread from its processor makes it late. It skips what it has
 # missed, says so, and goes on where it would be.
 beacon_late() {
-	local sent missed=0
+	local sent
 	listener "$TMP/got" 1000000
 	load mode=beacon reply_port=9000 interval=$INTERVAL
 	wait_for 20 lines_at_least "$TMP/got" 5
 	taskset -pc 0 "$(thread_pids)" >/dev/null
 	# shellcheck disable=SC2016 # the other shell expands it
-	taskset -c 0 chrt -f 50 bash -c 'end=$(($(date +%s%3N) + 600))
-		until [ $(date +%s%3N) -ge $end ]; do for i in {1..2000}; do :; done; done'
-	missed=$(counter beacons_missed)
-	assert_ge "beacons_missed" "$missed" $((400 / INTERVAL))
+	taskset -c 0 chrt -f 50 bash -c 'end=$(($(date +%s%3N) + $1))
+		until [ $(date +%s%3N) -ge $end ]; do for i in {1..2000}; do :; done; done' - $AWAY
+	wait_for 20 counter_at_least beacons_missed $((AWAY * 2 / 3 / INTERVAL))
 	wait_for 20 lines_at_least "$TMP/got" "$(($(wc -l <"$TMP/got") + 10))"
 	rmmod ksocket
 	sent=$(payloads "$TMP/got" | wc -l)
@@ -93,8 +100,8 @@ beacon_late() {
 	# Not two of them at the same time, unless the late one comes next to the
 	# one after it.
 	payloads "$TMP/got" | sed 's/.*mono=\([0-9]*\).*/\1/' |
-		awk -v ms=$INTERVAL 'NR > 1 && $1 - last < ms * 250000 { n++ } { last = $1 }
-			END { print n + 0, "close together"; exit n > 3 }' || fail "a burst"
+		awk -v ms=$INTERVAL -v most=$CLOSE 'NR > 1 && $1 - last < ms * 250000 { n++ } { last = $1 }
+			END { print n + 0, "close together"; exit n > most }' || fail "a burst"
 	kill "$listener"
 }
 
@@ -104,11 +111,16 @@ sends() {
 	receiver "$TMP/got" 9000
 	load mode=beacon reply_port=9000 interval=$HOUR "text=\"$1\""
 	assert_tx 1
-	wait_for 20 counter_is tx_bytes "$(stat -c %s "$TMP/got")"
+	wait_for 20 _all_is_there "$TMP/got"
 	grep -qzxE "$2" "$TMP/got" || fail "'$1' became '$(cat "$TMP/got")'"
 	unload
 	kill $!
 	wait
+}
+
+# _all_is_there FILE: in it are as many bytes as were sent
+_all_is_there() {
+	counter_is tx_bytes "$(stat -c %s "$1")"
 }
 
 beacon_words() {
@@ -186,8 +198,8 @@ ksocket: service param stopped"
 # Longer than its buffer it is not sent, and counted.
 beacon_too_long() {
 	load mode=beacon reply_port=9000 interval=$HOUR buffer_size=9 text=0123456789
-	wait_for 20 counter_is rx_packets 1
-	assert_eq "drop_send_too_long" "$(counter drop_send_too_long)" 1
+	wait_for 20 counter_is drop_send_too_long 1
+	assert_eq "rx_packets" "$(counter rx_packets)" 1
 	assert_eq "rx_bytes" "$(counter rx_bytes)" 10
 	assert_tx 0
 	unload
@@ -237,9 +249,9 @@ unload_times() {
 	done | sort -n | paste -sd ' '
 }
 
-# In the middle of an hour it takes what no service takes, or a tenth of a second.
+# In the middle of an hour it takes what no service takes, or a moment.
 beacon_unload() {
-	local empty took limit=100000
+	local empty took limit=$UNLOAD_US
 	empty=$(unload_times listen_port=0)
 	took=$(unload_times mode=beacon reply_port=9000 interval=$HOUR)
 	echo "microseconds: no service $empty; a beacon $took"
@@ -262,8 +274,8 @@ beacon_netns_exit() {
 		load_in gone mode=beacon reply_addr=192.0.2.2 reply_port=9000 interval="$ms"
 		wait_for 20 tx_at_least 1 gone
 		ns_del gone
-		wait_for 20 peer_gone gone
-		assert_eq "threads" "$(threads)" 0
+		wait_for 60 peer_gone gone
+		wait_for 10 _no_threads
 		rmmod ksocket
 	done
 }
@@ -436,9 +448,9 @@ sink_sizes() {
 	sender 1
 	say 1 seq=1
 	say 1 seq=22
-	wait_for 20 counter_is rx_packets 2
+	wait_for 20 counter_is drop_truncated 1
+	assert_eq "rx_packets" "$(counter rx_packets)" 2
 	assert_eq "counts" "$(counts)" "1 0 0 0 0 0 0"
-	assert_eq "drop_truncated" "$(counter drop_truncated)" 1
 	unload
 }
 
@@ -530,6 +542,16 @@ way_begin() {
 	wait_for 20 refute_counter beacon_received 0 b
 }
 
+_netem_is_empty() {
+	in_ns a tc -s qdisc show dev veth0 | grep 'backlog 0b 0p' >/dev/null
+}
+
+# _way_is_empty SENT: each has come, or was missing when the next one came
+_way_is_empty() {
+	read -r received lost _ < <(counts b)
+	[ $((received + lost)) = "$1" ]
+}
+
 # way_end: the last ones come without trouble, then the beacon stops. Sets sent,
 # and received, lost, late, duplicate from the sink, when all is there.
 way_end() {
@@ -538,12 +560,13 @@ way_end() {
 	more=$(($(counter beacon_received b) + 5))
 	wait_for 20 counter_at_least beacon_received $more b
 	ynl_in a --do service-del --json '{"name": "a"}'
-	sleep 0.2
 	sent=$(passed a)
+	wait_for 20 _netem_is_empty
+	sleep 0.2
+	wait_for 20 _way_is_empty "$sent"
 	read -r received lost late duplicate _ < <(counts b)
 	echo "sent $sent, received $received, lost $lost, late $late, duplicate $duplicate"
 	assert_eq "what the sink took" "$(counter discarded b)" $((received + late + duplicate))
-	assert_eq "sent and missing" $((received + late + lost - late)) "$sent"
 	assert_eq "the rest" "$(counts b | cut -d ' ' -f 5-)" "0 0 0"
 	unload_in b
 }
