@@ -388,30 +388,42 @@ relay_netcat() {
 	tcp_unload
 }
 
+# _relay_http ADDRESS HOST: HOST is ADDRESS as it is in a URL
+_relay_http() {
+	spawn - python3 -m http.server -d "$TMP/web" -b "$1" $UPSTREAM >/dev/null 2>&1
+	served=$!
+	wait_for 60 _listening $UPSTREAM -
+	load_relay "listen_addr=$1" "reply_addr=$1"
+	rm -f "$TMP/got"
+	curl -sSgf -m 120 -o "$TMP/got" "http://$2:$PORT/file"
+	cmp "$TMP/web/file" "$TMP/got"
+	comes_to connections=0 accepted=1 connected=1
+	assert_ge rx_bytes "$(counter rx_bytes)" 2000000
+	tcp_unload
+	serve_end
+}
+
 relay_http() {
 	python3 -c 'import http.server' 2>/dev/null || skip "no http.server in this python3"
 	command -v curl >/dev/null || skip "no curl"
 	mkdir "$TMP/web"
 	dd if=/dev/urandom of="$TMP/web/file" bs=1000 count=2000 status=none
-	spawn - python3 -m http.server -d "$TMP/web" -b 127.0.0.1 $UPSTREAM
-	served=$!
-	wait_for 20 _listening $UPSTREAM -
-	load_relay
-	curl -s -o "$TMP/got" "http://127.0.0.1:$PORT/file"
-	cmp "$TMP/web/file" "$TMP/got"
-	comes_to connections=0
-	tcp_unload
+	_relay_http 127.0.0.1 127.0.0.1
+	_relay_http ::1 '[::1]'
 }
 
 relay_iperf3() {
 	command -v iperf3 >/dev/null || skip "no iperf3"
-	spawn - iperf3 -s -p $UPSTREAM
+	spawn - iperf3 -s -p $UPSTREAM >/dev/null
 	served=$!
 	wait_for 20 _listening $UPSTREAM -
 	load_relay
-	iperf3 -c 127.0.0.1 -p $PORT -t 2 -P 4
-	iperf3 -c 127.0.0.1 -p $PORT -t 2 -P 4 -R
-	comes_to connections=0
+	for way in "" -R; do
+		iperf3 -c 127.0.0.1 -p $PORT -t 2 -P 4 $way >"$TMP/said" || fail "$(cat "$TMP/said")"
+		grep 'SUM.*receiver' "$TMP/said"
+	done
+	# Each time one more, to agree on what is measured.
+	comes_to connections=0 accepted=10 connected=10
 	tcp_unload
 }
 

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# image.sh [base|trace|bench] - make the guest's root file system as a cpio
+# image.sh [base|trace|bench|clients] - make the guest's root file system as a cpio
 # archive and print its path. "base" is what nearly all tests need and small, for
 # a guest unpacks it at every boot; "trace" adds bpftrace, whose compiler is
-# larger than everything else together; "bench" what ksocket is compared with.
+# larger than everything else together; "bench" what ksocket is compared with;
+# "clients" programs of others that talk TCP, and a web server in Python.
 
 set -eu -o pipefail
 # shellcheck source=selftests/vm/lib.sh
@@ -17,11 +18,12 @@ PACKAGES="bash dash coreutils sed grep mawk findutils diffutils util-linux procp
 	libc-bin netbase"
 TRACE_PACKAGES="bpftrace"
 BENCH_PACKAGES="ipvsadm"
+CLIENTS_PACKAGES="curl iperf3 ncat"
 
 # Drawn in by dependencies and of no use to a guest without a package manager.
 UNUSED='^(perl|perl-base|perl-modules-.*|libperl.*|dpkg|tar|passwd|login|adduser|debconf|libpam.*|libgdbm.*|libdb5.*|libsem.*|libsepol.*|libssl-.*|gcc-12-base|media-types|usrmerge|init-system-helpers|libsqlite3.*|install-info|sensible-utils|debianutils|python3-distutils|libpython3-stdlib) '
 
-# Files that only cost boot time.
+# Files that only cost boot time. prune DIR KIND
 prune() {
 	local py=$1/usr/lib/python3.11
 	(
@@ -33,8 +35,10 @@ prune() {
 		rm -f bin/{localedef,iconv} sbin/{iconvconfig,zic,arpd,mkfs.*,fsck.*}
 		rm -rf ../var/{lib,cache,log,spool,backups}/* ../boot ../media ../srv \
 			../etc/{init.d,cron*,systemd,security,pam.d,default,logrotate.d,apparmor.d}
-		rm -rf "$py"/{lib2to3,distutils,idlelib,pydoc_data,ensurepip,test,unittest,asyncio,email,xml,xmlrpc,wsgiref,multiprocessing,sqlite3,dbm,curses,venv,http,html} \
+		rm -rf "$py"/{lib2to3,distutils,idlelib,pydoc_data,ensurepip,test,unittest,asyncio,xml,xmlrpc,wsgiref,multiprocessing,sqlite3,dbm,curses,venv} \
 			"$py"/lib-dynload/{_codecs_,_test,_sqlite3,_curses,_asyncio,audioop,_decimal}*
+		# The web server's.
+		[ "$2" = clients ] || rm -rf "$py"/{email,http,html}
 		find "$py/encodings" -type f ! -name '__init__.py' ! -name 'aliases.py' \
 			! -name 'utf_8.py' ! -name 'ascii.py' ! -name 'latin_1.py' ! -name 'idna.py' -delete
 		find . -name __pycache__ -prune -exec rm -rf {} +
@@ -55,7 +59,7 @@ make_image() {
 		dpkg-deb --fsys-tarfile "$deb" |
 			tar -C "$tmp/root" --keep-directory-symlink -xf -
 	done
-	prune "$tmp/root"
+	prune "$tmp/root" "$kind"
 	ln -sf mawk "$tmp/root/usr/bin/awk"
 	ln -sf nc.openbsd "$tmp/root/usr/bin/nc"
 	ln -sf dash "$tmp/root/usr/bin/sh"
@@ -82,6 +86,7 @@ main() {
 	case $kind in
 	trace) pkgs="$pkgs $TRACE_PACKAGES" ;;
 	bench) pkgs="$pkgs $BENCH_PACKAGES" ;;
+	clients) pkgs="$pkgs $CLIENTS_PACKAGES" ;;
 	esac
 	conf=$(apt_state bookworm bookworm-security)
 	# shellcheck disable=SC2086 # a list of words

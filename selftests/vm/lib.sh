@@ -214,11 +214,12 @@ TCG_CPU=max,-cx16,-la57
 
 # Test programs that need a guest of their own: where they run, and with what.
 # shellcheck disable=SC2034 # for those who source this
-SPECIAL_PROGRAMS="noipv6.sh trace.sh docs.sh"
+SPECIAL_PROGRAMS="tcp.sh noipv6.sh trace.sh docs.sh"
 
 special_options() {
 	case $1 in
 	noipv6.sh) echo "--append ipv6.disable=1" ;;
+	tcp.sh) echo "--image clients" ;;
 	trace.sh | docs.sh) echo "--image trace --memory 2048" ;;
 	esac
 }
@@ -226,7 +227,7 @@ special_options() {
 # special_here PROGRAM KERNEL - does this program have its own guest for KERNEL?
 special_here() {
 	case $1 in
-	noipv6.sh) return 0 ;;
+	noipv6.sh | tcp.sh) return 0 ;;
 	# The image with bpftrace in it is large: on one kernel.
 	trace.sh | docs.sh) [ "$2" = 6.1 ] ;;
 	*) return 1 ;;

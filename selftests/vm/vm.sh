@@ -11,7 +11,7 @@
 #   --env NAME=VAL  for the environment of what runs
 #   --append ARGS   more on the kernel's command line
 #   --timeout SEC   for the whole guest (default 120)
-#   --image KIND    base (default) or trace (see image.sh)
+#   --image KIND    base (default), trace, bench or clients (see image.sh)
 #   --memory MB     --smp N
 #   --qemu 'ARGS'   more arguments for QEMU
 #   --out DIR       keep console.log, result.log and verdict there
