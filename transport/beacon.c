@@ -40,7 +40,7 @@ static void ksocket_beacon_skip(struct ksocket_worker *worker, u64 late)
 
 /* The address that the ones before were sent from may have gone. */
 static int ksocket_beacon_send_udp(struct ksocket_worker *worker,
-			       const struct ksocket_datagram *dgram)
+				   const struct ksocket_datagram *dgram)
 {
 	const struct ksocket_service *svc = worker->svc;
 	int err = 0;
