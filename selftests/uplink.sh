@@ -111,7 +111,7 @@ black_hole() {
 	test_py black_hole 3 waits
 	unload
 	[ -z "${KSOCKET_SOAK:-}" ] || {
-		up
+		up queue_bytes=16777216
 		test_py black_hole 45 breaks
 		unload
 	}
