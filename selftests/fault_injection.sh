@@ -185,6 +185,7 @@ _starve_tcp() {
 	wait_for 60 counter_is connections 0
 	echo "$1: $count failures: $(service | grep -E '^(accepted|connected|close_.*[1-9])' | paste -sd ' ')"
 	assert_ge "failures injected" "$count" 1
+	assert_ge close_nomem "$(counter close_nomem)" 1
 	assert_eq "accepted and ended" "$(counter accepted)" \
 		"$(service | awk '/^close_/ { sum += $2 } END { print sum }')"
 	rmmod ksocket
@@ -216,6 +217,40 @@ starve_uplink() {
 	unload
 }
 
+refute_counter() {
+	[ "$(counter "$1")" != "$2" ]
+}
+
+# What a connection had no memory to send goes when there is some, and who could not
+# be taken for want of it is taken, though nobody else comes meanwhile.
+starved_goes_on() {
+	local fd new got pid
+	_can_fault
+	load proto=tcp mode=echo "listen_port=$PORT"
+	exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+	echo before >&"$fd"
+	read -r -t 20 -u "$fd" got
+	assert_eq "the echo" "$got" before
+	for pid in $(thread_pids); do
+		echo 1 >"/proc/$pid/make-it-fail"
+	done
+	_reset
+	set_fault failslab times=$FAULT_TIMES task-filter=Y probability=100
+	echo after >&"$fd"
+	exec {new}<>"/dev/tcp/127.0.0.1/$PORT"
+	echo new >&"$new"
+	wait_for 20 refute_counter recv_errors 0
+	_reset
+	read -r -t 20 -u "$fd" got || fail "it is starved for good"
+	assert_eq "the echo" "$got" after
+	read -r -t 20 -u "$new" got || fail "it is never taken"
+	assert_eq "the echo" "$got" new
+	exec {fd}>&- {new}>&-
+	wait_for 20 counter_is close_done 2
+	assert_eq accepted "$(counter accepted)" 2
+	rmmod ksocket
+}
+
 _listens() {
 	[ -n "$(ss -Hltn "sport = :$1")" ]
 }
@@ -232,4 +267,5 @@ ksocket_run_tests \
 	starve_pages:"traffic while page allocations fail: the books balance" \
 	starve_skb_realloc:"traffic while socket buffers move: the books balance" \
 	starve_tcp:"connections while slab allocations fail: the books balance" \
+	starved_goes_on:"a connection that had no memory goes on when there is some" \
 	starve_uplink:"datagrams that go on by TCP while slab allocations fail: all is delivered"

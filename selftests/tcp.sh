@@ -864,8 +864,8 @@ netns_del_half_open() {
 unload_half_open() {
 	half_open
 	rmmod ksocket
-	# The stack drops them when their timers come.
-	wait_for 30 _no_service_sockets dying
+	# None is left to the timers of the stack, which may come when its namespace has gone.
+	no_sockets_left dying
 	nothing_left $PORT dying
 	busy_end
 }
