@@ -562,6 +562,27 @@ keepalive() {
 	tcp_unload
 }
 
+# Nothing comes to two clients any more: one keeps silent and is asked for life, the
+# other ends, and our end is never acknowledged.
+clients_vanish() {
+	local silent ended
+	ns_pair a b
+	# As in pair_add.
+	in_ns b sysctl -qw net.ipv4.tcp_orphan_retries=1
+	load_tcp_in a mode=echo listen_addr=0.0.0.0 keepalive=1
+	hold_start b 192.0.2.1 1 -e
+	silent=$holder
+	hold_start b 192.0.2.1 1 -e
+	ended=$holder
+	wait_for 20 shows a connections=2 accepted=2
+	blackhole b tcp sport $PORT
+	kill -9 "$ended"
+	wait_for 60 shows a connections=1 close_timeout=1 close_unfinished=0
+	wait_for 60 shows a connections=0 close_timeout=1 close_unfinished=1
+	tcp_unload a
+	kill "$silent"
+}
+
 # --- those who do not read ---
 
 # _standing: no byte was taken or given for a while
@@ -750,6 +771,27 @@ unload_busy() {
 	serve - echo
 	load_relay backlog=1024
 	_unload_busy
+}
+
+# A service that ends has nobody to tell it, but who traces.
+stopped() {
+	local first second
+	_needs_ksocketctl
+	load_tcp mode=echo
+	trace_on
+	dial; first=$fd
+	dial; second=$fd
+	answers "$first"
+	answers "$second"
+	"$KSOCKET_TESTS/ksocketctl" del param
+	assert_eq "told as stopped" \
+		"$(events 'ksocket_conn_close: service=param .* reason=stopped err=0$')" 2
+	assert_eq "all that were told" "$(events ksocket_conn_close:)" 2
+	is_closed "$first"
+	is_closed "$second"
+	exec {first}>&- {second}>&-
+	rmmod ksocket
+	no_sockets_left -
 }
 
 unload_idle() {
@@ -1016,12 +1058,14 @@ ksocket_run_tests \
 	max_connections:"max_connections: one more is reset, the others go on" \
 	idle_timeout:"idle_timeout: those who are silent are closed" \
 	keepalive:"keepalive: the timer runs" \
+	clients_vanish:"clients that vanish, in silence and at their end" \
 	client_never_reads:"clients that never read" \
 	client_reads_slowly:"clients that read slowly" \
 	relay_reads_slowly:"relay: the one behind it reads slowly" \
 	client_resets:"clients that reset at every moment" \
 	cycles:"echo: $CYCLES connections in a row leave nothing" \
 	relay_cycles:"relay: $((CYCLES / 4)) connections in a row leave nothing" \
+	stopped:"a service that ends with connections" \
 	unload_idle:"rmmod with an idle connection" \
 	unload_busy:"rmmod with $LIVE connections at work" \
 	unload_blackholed:"rmmod with upstreams that do not hear" \
