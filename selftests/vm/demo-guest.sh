@@ -64,7 +64,7 @@ receiver UDP4-RECV:23,bind=127.0.0.1 /tmp/relay4
 must "insmod ksocket.ko"
 must "echo 'hello, relay' | socat - UDP4:127.0.0.1:2325"
 received /tmp/relay4 "hello, relay"
-expect "grep -E '^(mode|listen|reply|rx_packets|tx_packets)' /proc/net/ksocket" "mode relay
+expect "grep -E '^(mode|listen|reply|reply_ignored|rx_packets|tx_packets) ' /proc/net/ksocket" "mode relay
 listen 127.0.0.1:2325
 reply 127.0.0.1:23
 rx_packets 1
