@@ -13,10 +13,12 @@
 PORT=7000
 UPSTREAM=7001
 BIG=$((64 << 20)) MANY=200 EACH=$((64 << 10)) CYCLES=2000 LIVE=100 UNLOAD_US=1000000
+# Ends of services and namespaces, one after the other.
+ROUNDS=4
 # Seconds of silence, and what may be taken for a megabyte in milliseconds.
 IDLE=3 MEGABYTE_MS=10000
 if [ -n "${KSOCKET_SOAK:-}" ]; then
-	BIG=$((1 << 30)) MANY=1000 EACH=$((1 << 20)) CYCLES=200000 LIVE=1000
+	BIG=$((1 << 30)) MANY=1000 EACH=$((1 << 20)) CYCLES=200000 LIVE=1000 ROUNDS=200
 fi
 if [ -n "${KSOCKET_DEBUG_KERNEL:-}" ]; then
 	BIG=$((BIG / 16)) MANY=$((MANY / 4)) EACH=$((EACH / 4))
@@ -912,6 +914,31 @@ unload_half_open() {
 	busy_end
 }
 
+# Again and again, in turns: unload an echo, end the namespace of a relay, each with
+# connections at work.
+rounds() {
+	local round LIVE=10
+	for ((round = 0; round < ROUNDS; round++)); do
+		if ((round % 2)); then
+			pair_add
+			serve peer echo
+			load_tcp_in dying mode=relay listen_addr=0.0.0.0 \
+				reply_addr=192.0.2.2 "reply_port=$UPSTREAM"
+			busy peer 192.0.2.1 dying
+			gone_with_namespace
+			serve_end
+			ns_del peer
+		else
+			load_tcp mode=echo
+			busy - 127.0.0.1 -
+			rmmod ksocket
+			nothing_left $PORT
+			no_sockets_left -
+			busy_end
+		fi
+	done
+}
+
 # --- services in a row, and in a circle ---
 
 # relay_add NAME FROM TO: one more service
@@ -1075,6 +1102,7 @@ ksocket_run_tests \
 	netns_del_blackholed:"ip netns del with upstreams that do not hear" \
 	netns_del_connecting:"ip netns del with upstreams that do not answer" \
 	netns_del_half_open:"ip netns del with connections half open" \
+	rounds:"$ROUNDS ends of services and namespaces with connections at work" \
 	chain:"eight services in a row, and not nine" \
 	circle:"two relays to each other" \
 	port_in_use:"a port in use" \
