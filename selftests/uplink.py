@@ -442,9 +442,9 @@ def beacon():
 
 
 def burst(count):
-    """And no look back."""
+    """And no look back. All of it fits the receiver's window, whether he reads or not."""
     sender = Sender()
-    sender.send(int(count), 500)
+    sender.send(int(count))
 
 
 def own():
