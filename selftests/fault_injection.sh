@@ -224,7 +224,7 @@ refute_counter() {
 # What a connection had no memory to send goes when there is some, and who could not
 # be taken for want of it is taken, though nobody else comes meanwhile.
 starved_goes_on() {
-	local fd new got pid
+	local fd new got pid ticks
 	_can_fault
 	load proto=tcp mode=echo "listen_port=$PORT"
 	exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
@@ -240,6 +240,12 @@ starved_goes_on() {
 	exec {new}<>"/dev/tcp/127.0.0.1/$PORT"
 	echo new >&"$new"
 	wait_for 20 refute_counter recv_errors 0
+	# Until then it is tried again now and then, not all the time.
+	ticks=$(cpu_ticks)
+	pause 2
+	ticks=$(($(cpu_ticks) - ticks))
+	echo "$ticks ticks of the processor in two seconds"
+	assert_le ticks $ticks 60
 	_reset
 	read -r -t 20 -u "$fd" got || fail "it is starved for good"
 	assert_eq "the echo" "$got" after

@@ -583,7 +583,8 @@ static bool ksocket_tcp_is_starved(const struct ksocket_tcp_end *from,
 				   const struct ksocket_tcp_end *to)
 {
 	return !from->eof && tcp_inq(from->sock->sk) &&
-	       sk_stream_is_writeable(to->sock->sk);
+	       sk_stream_is_writeable(to->sock->sk) &&
+	       !ksocket_tcp_is_unacked(to);
 }
 
 /* Neither bytes nor an end wait there. What comes later queues the connection. */
@@ -755,6 +756,12 @@ static void ksocket_tcp_conn_serve(struct ksocket_tcp_conn *conn)
 	clear_bit(KSOCKET_TCP_QUEUED, &conn->flags);
 	/* Whatever comes from now on queues it again. */
 	smp_mb__after_atomic();
+	/*
+	 * A send that has got no memory calls back itself, as if there were
+	 * room: without a pause that would go round for as long as it lacks.
+	 */
+	if (conn->starved)
+		return;
 	switch (conn->state) {
 	case KSOCKET_CONN_STATE_CONNECTING:
 		ksocket_tcp_conn_connecting(conn);

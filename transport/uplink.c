@@ -78,6 +78,7 @@ struct ksocket_uplink_record {
  * @retry_at: when the next attempt is
  * @since: when @sock was made, and when it was connected
  * @progress: when something was last acknowledged, or nothing was due to be
+ * @again: nothing is sent before that, for there was no memory
  * @una: what was acknowledged then, a sequence number
  * @start: sequence number that the record at @tail begins with
  * @tx_bytes: bytes of datagrams acknowledged by this connection
@@ -109,6 +110,7 @@ struct ksocket_uplink {
 	ktime_t retry_at;
 	ktime_t since;
 	ktime_t progress;
+	ktime_t again;
 	u32 una;
 	u32 start;
 	u64 tx_bytes;
@@ -492,6 +494,16 @@ static int ksocket_uplink_send(struct ksocket_uplink *uplink, u32 wire,
 	return sock_sendmsg(uplink->sock, &msg);
 }
 
+/*
+ * With nothing under way it is memory that lacks. Such a send calls back itself, as
+ * if there were room: without a pause that would go round for as long as it lacks.
+ */
+static void ksocket_uplink_starve(struct ksocket_uplink *uplink)
+{
+	if (!ksocket_uplink_is_unacked(uplink->sock->sk))
+		uplink->again = ktime_add_ns(ktime_get(), KSOCKET_UPLINK_AGAIN);
+}
+
 /* Send what is queued. Return: true when there is more, and room for it. */
 static bool ksocket_uplink_push(struct ksocket_uplink *uplink)
 {
@@ -513,8 +525,10 @@ static bool ksocket_uplink_push(struct ksocket_uplink *uplink)
 		wire = ksocket_uplink_wire(uplink, uplink->next);
 		sent = ksocket_uplink_send(uplink, wire,
 					   uplink->next + size != head);
-		if (sent <= 0)
+		if (sent <= 0) {
+			ksocket_uplink_starve(uplink);
 			return false;
+		}
 		uplink->part += sent;
 		if (uplink->part < wire)
 			continue;
@@ -633,7 +647,8 @@ static void ksocket_uplink_work(struct ksocket_uplink *uplink)
 		return;
 	}
 
-	more |= ksocket_uplink_push(uplink);
+	if (!ktime_before(ktime_get(), uplink->again))
+		more |= ksocket_uplink_push(uplink);
 	set_bit(SOCK_NOSPACE, &uplink->sock->flags);
 	/* What was acknowledged before that bit was set has told nobody. */
 	smp_mb__after_atomic();
@@ -695,7 +710,7 @@ ktime_t ksocket_uplink_due(const struct ksocket_worker *worker)
 		return ktime_add_ns(ktime_get(), KSOCKET_UPLINK_LOOK);
 	/* With nothing under way no acknowledgment will wake us. */
 	if (uplink->next != READ_ONCE(uplink->head))
-		return ktime_add_ns(ktime_get(), KSOCKET_UPLINK_AGAIN);
+		return uplink->again;
 
 	return KTIME_MAX;
 }
