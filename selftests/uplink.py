@@ -55,14 +55,14 @@ def at_least(key, value, seconds=30):
     wait_for(f"{key} >= {value}", lambda: counters()[key] >= value, seconds)
 
 
-def settled():
-    """Nothing waits any more, and nothing that was taken is missing in the books."""
+def settled(sent):
+    """All that was sent has come, nothing waits, and nothing is missing in the books."""
     def right():
         now = counters()
-        return not now["queued"] and not now["queued_bytes"] and \
-            now["rx_packets"] == now["tx_packets"] + drops(now)
-    wait_for("empty queue", right, 60)
-    return counters()
+        done = now["rx_packets"] + now["rx_overflow"] == sent and not now["queued"] and \
+            not now["queued_bytes"] and now["rx_packets"] == now["tx_packets"] + drops(now)
+        return now if done else None
+    return wait_for(f"{sent} and an empty queue", right, 60)
 
 
 class Receiver:
@@ -224,7 +224,7 @@ def exact(address, framing):
             sender.sock.send(data)
         bad = 3
         counted(drop_framing=bad)
-    now = settled()
+    now = settled(len(made) + bad)
     assert (now["connected"], now["disconnected"], drops(now)) == (1, 0, bad), now
 
 
@@ -237,8 +237,8 @@ def many(count, senders=1):
         for sender in all_senders:
             sender.send(50, 200)
         wait_for("room", lambda: counters()["queued_bytes"] < 500000)
-    now = settled()
     wanted = sum(sender.sent for sender in all_senders)
+    now = settled(wanted)
     assert now["tx_packets"] + now["rx_overflow"] == wanted and not drops(now), now
     wait_for("all datagrams", lambda: len(receiver.got) == now["tx_packets"])
     if len(all_senders) == 1 and not now["rx_overflow"]:
@@ -262,7 +262,7 @@ def away():
     # There is room again.
     sender.sent = room
     sender.send(10)
-    now = settled()
+    now = settled(2010)
     wait_for("more", lambda: len(receiver.got) == room + 10)
     assert (now["tx_packets"], now["connected"]) == (room + 10, 1), now
     check_numbers(receiver, 100, room + 10)
@@ -278,7 +278,7 @@ def too_long():
     sender.send(1, 8)
     counted(drop_queue_away=1)
     receiver = Receiver()
-    settled()
+    settled(3)
     wait_for("the one", lambda: receiver.got)
     assert receiver.payloads() == [Sender.made(1, 4092)]
 
@@ -297,7 +297,7 @@ def slow():
     assert 60000 < most <= 65536, most
     assert counters()["connected"] == 1
     receiver.reading.set()
-    now = settled()
+    now = settled(sender.sent)
     wait_for("what was not dropped", lambda: len(receiver.got) == now["tx_packets"])
     twice, seen = check_numbers(receiver, 1000)
     assert not twice and len(seen) == now["tx_packets"]
@@ -323,7 +323,7 @@ def flow(receiver, faults, seconds):
     finally:
         stop.set()
         thread.join()
-    now = settled()
+    now = settled(sender.sent)
     assert not drops(now) and not now["rx_overflow"], now
     wait_for("all datagrams", lambda: len({d for _, d in receiver.got}) == sender.sent)
     twice, _ = check_numbers(receiver, 300, sender.sent)
@@ -375,7 +375,7 @@ def cut():
     first.close()
     at_least("disconnected", 1)
     second = Receiver()
-    now = settled()
+    now = settled(sender.sent)
     # What the first one has acknowledged and not read is lost with it.
     wait_for("the last", lambda: second.got and second.got[-1][1][:1] and
              len(second.got) >= 5)
@@ -416,7 +416,7 @@ def talks_back():
     counted(reply_ignored=300001)
     Sender().send(10)
     wait_for("all datagrams", lambda: len(receiver.got) == 10)
-    settled()
+    settled(10)
     receiver.close()
 
 
