@@ -136,9 +136,9 @@ const struct ksocket_mode *ksocket_mode_find(const char *name)
 	return NULL;
 }
 
-static const struct ksocket_transport *const ksocket_transports[] = {
-	[KSOCKET_PROTO_UDP] = &ksocket_udp,
-	[KSOCKET_PROTO_TCP] = &ksocket_tcp,
+static const char *const ksocket_protos[] = {
+	[KSOCKET_PROTO_UDP] = "udp",
+	[KSOCKET_PROTO_TCP] = "tcp",
 };
 
 /**
@@ -149,13 +149,7 @@ static const struct ksocket_transport *const ksocket_transports[] = {
  */
 int ksocket_proto_find(const char *name)
 {
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(ksocket_transports); i++)
-		if (!strcmp(ksocket_transports[i]->name, name))
-			return i;
-
-	return -EINVAL;
+	return match_string(ksocket_protos, ARRAY_SIZE(ksocket_protos), name);
 }
 
 /**
@@ -166,7 +160,7 @@ int ksocket_proto_find(const char *name)
  */
 const char *ksocket_proto_name(enum ksocket_proto proto)
 {
-	return ksocket_transports[proto]->name;
+	return ksocket_protos[proto];
 }
 
 static const char *const ksocket_framings[] = {
@@ -791,7 +785,7 @@ ksocket_service_transport(const struct ksocket_config *cfg)
 	if (ksocket_has_uplink(cfg))
 		return &ksocket_udp_uplink;
 
-	return ksocket_transports[cfg->proto];
+	return cfg->proto == KSOCKET_PROTO_TCP ? &ksocket_tcp : &ksocket_udp;
 }
 
 static struct ksocket_service *
@@ -842,7 +836,7 @@ static void ksocket_service_announce(const struct ksocket_service *svc)
 	trace_ksocket_service_start(svc);
 	ksocket_nl_started(svc);
 	pr_info("service %s started: %s %s, %s%s%s%s, threads %u\n",
-		cfg->name, svc->transport->name, svc->listen_text,
+		cfg->name, ksocket_proto_name(cfg->proto), svc->listen_text,
 		cfg->mode->name, ksocket_has_receiver(cfg) ? " to " : "",
 		ksocket_has_receiver(cfg) ? svc->reply_text : "",
 		ksocket_has_uplink(cfg) ? " by tcp" : "", cfg->threads);

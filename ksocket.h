@@ -784,7 +784,6 @@ struct ksocket_conn_info {
 
 /**
  * struct ksocket_transport - how a worker talks to the network
- * @name: as shown to users
  * @streams: it has connections, and takes no datagrams: what follows @serve is
  *	for datagrams
  * @open: make the worker's sockets, bound and connected; on error nothing is
@@ -819,7 +818,6 @@ struct ksocket_conn_info {
  *	cannot
  */
 struct ksocket_transport {
-	const char *name;
 	bool streams;
 	int (*open)(struct ksocket_worker *worker, struct ksocket_report *rep);
 	void (*close)(struct ksocket_worker *worker);

@@ -18,7 +18,7 @@ static void ksocket_proc_show_config(struct seq_file *seq,
 
 	seq_printf(seq, "service %s\n", cfg->name);
 	seq_printf(seq, "mode %s\n", cfg->mode->name);
-	seq_printf(seq, "proto %s\n", svc->transport->name);
+	seq_printf(seq, "proto %s\n", ksocket_proto_name(svc->cfg.proto));
 	seq_printf(seq, "listen %s\n", svc->listen_text);
 	seq_printf(seq, "reply %s\n", svc->reply_text);
 	seq_printf(seq, "device %s\n", cfg->ifindex ? cfg->device : "-");

@@ -108,14 +108,14 @@ static bool ksocket_beacon_serve(struct ksocket_worker *worker)
 	return true;
 }
 
+/* The caller has said that it sleeps, and looked for what it need not wait for. */
 static void ksocket_beacon_sleep(struct ksocket_worker *worker, ktime_t due)
 {
-	/* The caller has seen to it that nothing else is to be waited for. */
-	if (!kthread_should_stop()) {
-		schedule_hrtimeout(&due, HRTIMER_MODE_ABS);
-		ksocket_count_wakeup(worker);
-	}
-	__set_current_state(TASK_RUNNING);
+	if (kthread_should_stop())
+		return;
+
+	schedule_hrtimeout(&due, HRTIMER_MODE_ABS);
+	ksocket_count_wakeup(worker);
 }
 
 static void ksocket_beacon_wait(struct ksocket_worker *worker)
@@ -123,6 +123,7 @@ static void ksocket_beacon_wait(struct ksocket_worker *worker)
 	/* No signal reaches it, and it does not count as load. */
 	set_current_state(TASK_IDLE);
 	ksocket_beacon_sleep(worker, worker->due);
+	__set_current_state(TASK_RUNNING);
 }
 
 static void ksocket_beacon_close(struct ksocket_worker *worker)
@@ -144,7 +145,6 @@ static void ksocket_beacon_set_buffers(struct ksocket_worker *worker)
 }
 
 const struct ksocket_transport ksocket_beacon_udp = {
-	.name = "udp",
 	.open = ksocket_udp_open_reply,
 	.close = ksocket_beacon_close,
 	.attach = ksocket_beacon_attach,
@@ -181,7 +181,6 @@ static void ksocket_beacon_attach_tcp(struct ksocket_worker *worker)
 }
 
 const struct ksocket_transport ksocket_beacon_tcp = {
-	.name = "udp",
 	.open = ksocket_uplink_open,
 	.close = ksocket_uplink_close,
 	.attach = ksocket_beacon_attach_tcp,

@@ -51,6 +51,47 @@ void ksocket_sock_set_dual_stack(struct sock *sk)
 }
 
 /**
+ * ksocket_sock_hook() - be called instead of those the stack would call
+ * @sk: the socket, of a connection
+ * @user_data: what our callbacks find in it, under RCU
+ * @ours: our callbacks
+ * @theirs: where to keep the ones that were there
+ */
+void ksocket_sock_hook(struct sock *sk, void *user_data,
+		       const struct ksocket_sock_callbacks *ours,
+		       struct ksocket_sock_callbacks *theirs)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+	theirs->data_ready = sk->sk_data_ready;
+	theirs->write_space = sk->sk_write_space;
+	theirs->state_change = sk->sk_state_change;
+	theirs->error_report = sk->sk_error_report;
+	rcu_assign_sk_user_data(sk, user_data);
+	WRITE_ONCE(sk->sk_data_ready, ours->data_ready);
+	WRITE_ONCE(sk->sk_write_space, ours->write_space);
+	WRITE_ONCE(sk->sk_state_change, ours->state_change);
+	WRITE_ONCE(sk->sk_error_report, ours->error_report);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/**
+ * ksocket_sock_unhook() - undo ksocket_sock_hook()
+ * @sk: the socket; our callbacks may be in there for an RCU grace period more
+ * @theirs: the callbacks that were there
+ */
+void ksocket_sock_unhook(struct sock *sk,
+			 const struct ksocket_sock_callbacks *theirs)
+{
+	write_lock_bh(&sk->sk_callback_lock);
+	rcu_assign_sk_user_data(sk, NULL);
+	WRITE_ONCE(sk->sk_data_ready, theirs->data_ready);
+	WRITE_ONCE(sk->sk_write_space, theirs->write_space);
+	WRITE_ONCE(sk->sk_state_change, theirs->state_change);
+	WRITE_ONCE(sk->sk_error_report, theirs->error_report);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/**
  * ksocket_sock_is_local() - is the other end on this host?
  * @sk: the socket, connected
  *

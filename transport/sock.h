@@ -21,6 +21,25 @@ static inline int ksocket_sock_addr_len(const union ksocket_addr *addr)
 					       sizeof(addr->in6);
 }
 
+/**
+ * struct ksocket_sock_callbacks - what the stack calls for a connection
+ * @data_ready: something has come
+ * @write_space: there is room to send
+ * @state_change: a state has been entered
+ * @error_report: an error has come
+ */
+struct ksocket_sock_callbacks {
+	void (*data_ready)(struct sock *sk);
+	void (*write_space)(struct sock *sk);
+	void (*state_change)(struct sock *sk);
+	void (*error_report)(struct sock *sk);
+};
+
+void ksocket_sock_hook(struct sock *sk, void *user_data,
+		       const struct ksocket_sock_callbacks *ours,
+		       struct ksocket_sock_callbacks *theirs);
+void ksocket_sock_unhook(struct sock *sk,
+			 const struct ksocket_sock_callbacks *theirs);
 bool ksocket_sock_is_local(struct sock *sk);
 void ksocket_sock_set_sndbuf(struct sock *sk, unsigned int size);
 void ksocket_sock_set_rcvbuf(struct sock *sk, unsigned int size);

@@ -129,42 +129,26 @@ static void ksocket_tcp_knock(struct sock *sk)
 	rcu_read_unlock();
 }
 
+static const struct ksocket_sock_callbacks ksocket_tcp_callbacks = {
+	.data_ready = ksocket_tcp_event,
+	.write_space = ksocket_tcp_write_space,
+	.state_change = ksocket_tcp_event,
+	.error_report = ksocket_tcp_event,
+};
+
 static void ksocket_tcp_hook(struct ksocket_tcp_end *end, struct socket *sock,
 			     struct ksocket_tcp_conn *conn)
 {
-	struct sock *sk = sock->sk;
+	const struct ksocket_tcp *tcp = conn->worker->tcp;
 
 	end->conn = conn;
 	end->sock = sock;
-	write_lock_bh(&sk->sk_callback_lock);
-	end->data_ready = sk->sk_data_ready;
-	end->state_change = sk->sk_state_change;
+	ksocket_sock_hook(sock->sk, end, &ksocket_tcp_callbacks, &end->theirs);
 	/* They may have come from the listen socket, whose ones are ours. */
-	if (end->data_ready == ksocket_tcp_knock)
-		end->data_ready = conn->worker->tcp->data_ready;
-	if (end->state_change == ksocket_tcp_knock)
-		end->state_change = conn->worker->tcp->state_change;
-	end->write_space = sk->sk_write_space;
-	end->error_report = sk->sk_error_report;
-	rcu_assign_sk_user_data(sk, end);
-	WRITE_ONCE(sk->sk_data_ready, ksocket_tcp_event);
-	WRITE_ONCE(sk->sk_write_space, ksocket_tcp_write_space);
-	WRITE_ONCE(sk->sk_state_change, ksocket_tcp_event);
-	WRITE_ONCE(sk->sk_error_report, ksocket_tcp_event);
-	write_unlock_bh(&sk->sk_callback_lock);
-}
-
-static void ksocket_tcp_unhook(struct ksocket_tcp_end *end)
-{
-	struct sock *sk = end->sock->sk;
-
-	write_lock_bh(&sk->sk_callback_lock);
-	rcu_assign_sk_user_data(sk, NULL);
-	WRITE_ONCE(sk->sk_data_ready, end->data_ready);
-	WRITE_ONCE(sk->sk_write_space, end->write_space);
-	WRITE_ONCE(sk->sk_state_change, end->state_change);
-	WRITE_ONCE(sk->sk_error_report, end->error_report);
-	write_unlock_bh(&sk->sk_callback_lock);
+	if (end->theirs.data_ready == ksocket_tcp_knock)
+		end->theirs.data_ready = tcp->data_ready;
+	if (end->theirs.state_change == ksocket_tcp_knock)
+		end->theirs.state_change = tcp->state_change;
 }
 
 /* The life of a connection */
@@ -206,7 +190,7 @@ static void ksocket_tcp_end_close(struct ksocket_tcp_end *end)
 	if (!end->sock)
 		return;
 
-	ksocket_tcp_unhook(end);
+	ksocket_sock_unhook(end->sock->sk, &end->theirs);
 	ksocket_tcp_release(end->sock);
 	end->sock = NULL;
 }
@@ -267,10 +251,9 @@ static u32 ksocket_tcp_conn_acked(const struct ksocket_tcp_conn *conn)
 	       ksocket_tcp_acked(&conn->upstream);
 }
 
-static bool ksocket_tcp_is_unacked(const struct ksocket_tcp_end *end)
+static bool ksocket_tcp_end_is_unacked(const struct ksocket_tcp_end *end)
 {
-	return end->sock && READ_ONCE(tcp_sk(end->sock->sk)->write_seq) !=
-			    READ_ONCE(tcp_sk(end->sock->sk)->snd_una);
+	return end->sock && ksocket_tcp_is_unacked(end->sock->sk);
 }
 
 static void ksocket_tcp_conn_touch(struct ksocket_tcp_conn *conn)
@@ -584,7 +567,7 @@ static bool ksocket_tcp_is_starved(const struct ksocket_tcp_end *from,
 {
 	return !from->eof && tcp_inq(from->sock->sk) &&
 	       sk_stream_is_writeable(to->sock->sk) &&
-	       !ksocket_tcp_is_unacked(to);
+	       !ksocket_tcp_is_unacked(to->sock->sk);
 }
 
 /* Neither bytes nor an end wait there. What comes later queues the connection. */
@@ -809,8 +792,8 @@ static bool ksocket_tcp_conn_goes_on(struct ksocket_tcp_conn *conn)
 	bool changed = acked != conn->acked;
 
 	conn->acked = acked;
-	return changed && (ksocket_tcp_is_unacked(&conn->client) ||
-			   ksocket_tcp_is_unacked(&conn->upstream));
+	return changed && (ksocket_tcp_end_is_unacked(&conn->client) ||
+			   ksocket_tcp_end_is_unacked(&conn->upstream));
 }
 
 /* Who reads slowly is not idle: what we have sent still goes out. */
@@ -1121,7 +1104,6 @@ static bool ksocket_tcp_next_conn(struct ksocket_worker *worker, u32 id,
 }
 
 const struct ksocket_transport ksocket_tcp = {
-	.name = "tcp",
 	.streams = true,
 	.open = ksocket_tcp_open,
 	.close = ksocket_tcp_close,

@@ -11,6 +11,7 @@
 #include <net/tcp.h>
 
 #include "ksocket.h"
+#include "sock.h"
 
 struct ksocket_tcp_conn;
 
@@ -18,20 +19,14 @@ struct ksocket_tcp_conn;
  * struct ksocket_tcp_end - one of the sockets of a connection
  * @conn: the connection
  * @sock: the socket, or NULL
- * @data_ready: what the stack would call without us, likewise the others
- * @write_space: there is room to send
- * @state_change: a state has been entered
- * @error_report: an error has come
+ * @theirs: what the stack would call without us
  * @eof: the other side has ended, and all it has sent before is taken
  * @shut: we have ended, after all that we have sent
  */
 struct ksocket_tcp_end {
 	struct ksocket_tcp_conn *conn;
 	struct socket *sock;
-	void (*data_ready)(struct sock *sk);
-	void (*write_space)(struct sock *sk);
-	void (*state_change)(struct sock *sk);
-	void (*error_report)(struct sock *sk);
+	struct ksocket_sock_callbacks theirs;
 	bool eof;
 	bool shut;
 };
@@ -80,6 +75,18 @@ struct ksocket_tcp_conn {
 	struct ksocket_tcp_end upstream;
 	struct rcu_head rcu;
 };
+
+/**
+ * ksocket_tcp_is_unacked() - is something under way?
+ * @sk: the socket
+ *
+ * Return: true if not all that was sent is acknowledged.
+ */
+static inline bool ksocket_tcp_is_unacked(const struct sock *sk)
+{
+	return READ_ONCE(tcp_sk(sk)->write_seq) !=
+	       READ_ONCE(tcp_sk(sk)->snd_una);
+}
 
 void ksocket_tcp_release(struct socket *sock);
 int ksocket_tcp_connect(const struct ksocket_service *svc, struct socket *sock);

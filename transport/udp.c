@@ -734,7 +734,6 @@ u64 ksocket_udp_reply_ignored(const struct ksocket_worker *worker)
 }
 
 const struct ksocket_transport ksocket_udp = {
-	.name = "udp",
 	.open = ksocket_udp_open,
 	.close = ksocket_udp_close,
 	.attach = ksocket_udp_attach,

@@ -70,10 +70,7 @@ struct ksocket_uplink_record {
  * @event: the thread has to look at it
  * @idle: the thread has sent all that it has seen; more has to wake it
  * @detached: the thread must not be woken any more
- * @data_ready: what the stack would call without us, likewise the others
- * @write_space: something was acknowledged
- * @state_change: a state has been entered
- * @error_report: an error has come
+ * @theirs: what the stack would call without us
  * @wait: upper bound of the next wait between two attempts, in milliseconds
  * @retry_at: when the next attempt is
  * @since: when @sock was made, and when it was connected
@@ -102,10 +99,7 @@ struct ksocket_uplink {
 	bool event;
 	bool idle;
 	bool detached;
-	void (*data_ready)(struct sock *sk);
-	void (*write_space)(struct sock *sk);
-	void (*state_change)(struct sock *sk);
-	void (*error_report)(struct sock *sk);
+	struct ksocket_sock_callbacks theirs;
 	unsigned int wait;
 	ktime_t retry_at;
 	ktime_t since;
@@ -289,18 +283,13 @@ static void ksocket_uplink_event(struct sock *sk)
 	rcu_read_unlock();
 }
 
-static bool ksocket_uplink_is_unacked(const struct sock *sk)
-{
-	return READ_ONCE(tcp_sk(sk)->write_seq) != READ_ONCE(tcp_sk(sk)->snd_una);
-}
-
 /* Not for every acknowledgment: where it lets something go on. */
 static bool ksocket_uplink_has_news(const struct ksocket_uplink *uplink,
 				    const struct sock *sk)
 {
 	u32 head = READ_ONCE(uplink->head);
 
-	if (!ksocket_uplink_is_unacked(sk))
+	if (!ksocket_tcp_is_unacked(sk))
 		return true;
 	if (READ_ONCE(uplink->next) != head && sk_stream_is_writeable(sk))
 		return true;
@@ -321,36 +310,12 @@ static void ksocket_uplink_write_space(struct sock *sk)
 	rcu_read_unlock();
 }
 
-static void ksocket_uplink_hook(struct ksocket_uplink *uplink,
-				struct socket *sock)
-{
-	struct sock *sk = sock->sk;
-
-	write_lock_bh(&sk->sk_callback_lock);
-	uplink->data_ready = sk->sk_data_ready;
-	uplink->write_space = sk->sk_write_space;
-	uplink->state_change = sk->sk_state_change;
-	uplink->error_report = sk->sk_error_report;
-	rcu_assign_sk_user_data(sk, uplink);
-	WRITE_ONCE(sk->sk_data_ready, ksocket_uplink_event);
-	WRITE_ONCE(sk->sk_write_space, ksocket_uplink_write_space);
-	WRITE_ONCE(sk->sk_state_change, ksocket_uplink_event);
-	WRITE_ONCE(sk->sk_error_report, ksocket_uplink_event);
-	write_unlock_bh(&sk->sk_callback_lock);
-}
-
-static void ksocket_uplink_unhook(struct ksocket_uplink *uplink)
-{
-	struct sock *sk = uplink->sock->sk;
-
-	write_lock_bh(&sk->sk_callback_lock);
-	rcu_assign_sk_user_data(sk, NULL);
-	WRITE_ONCE(sk->sk_data_ready, uplink->data_ready);
-	WRITE_ONCE(sk->sk_write_space, uplink->write_space);
-	WRITE_ONCE(sk->sk_state_change, uplink->state_change);
-	WRITE_ONCE(sk->sk_error_report, uplink->error_report);
-	write_unlock_bh(&sk->sk_callback_lock);
-}
+static const struct ksocket_sock_callbacks ksocket_uplink_callbacks = {
+	.data_ready = ksocket_uplink_event,
+	.write_space = ksocket_uplink_write_space,
+	.state_change = ksocket_uplink_event,
+	.error_report = ksocket_uplink_event,
+};
 
 /* The life of a connection */
 
@@ -360,7 +325,7 @@ static void ksocket_uplink_drop_sock(struct ksocket_uplink *uplink)
 
 	WRITE_ONCE(uplink->idle, false);
 	WRITE_ONCE(uplink->open, false);
-	ksocket_uplink_unhook(uplink);
+	ksocket_sock_unhook(sock->sk, &uplink->theirs);
 	WRITE_ONCE(uplink->sock, NULL);
 	WRITE_ONCE(uplink->ignored, uplink->ignored + uplink->rx_bytes);
 	WRITE_ONCE(uplink->rx_bytes, 0);
@@ -412,7 +377,8 @@ static void ksocket_uplink_connect(struct ksocket_uplink *uplink)
 		return;
 	}
 
-	ksocket_uplink_hook(uplink, sock);
+	ksocket_sock_hook(sock->sk, uplink, &ksocket_uplink_callbacks,
+			  &uplink->theirs);
 	WRITE_ONCE(uplink->sock, sock);
 	err = ksocket_tcp_connect(svc, sock);
 	if (err)
@@ -500,7 +466,7 @@ static int ksocket_uplink_send(struct ksocket_uplink *uplink, u32 wire,
  */
 static void ksocket_uplink_starve(struct ksocket_uplink *uplink)
 {
-	if (!ksocket_uplink_is_unacked(uplink->sock->sk))
+	if (!ksocket_tcp_is_unacked(uplink->sock->sk))
 		uplink->again = ktime_add_ns(ktime_get(), KSOCKET_UPLINK_AGAIN);
 }
 
@@ -613,7 +579,7 @@ static int ksocket_uplink_check_progress(struct ksocket_uplink *uplink)
 	ktime_t now = ktime_get();
 	s64 stalled;
 
-	if (!ksocket_uplink_is_unacked(uplink->sock->sk)) {
+	if (!ksocket_tcp_is_unacked(uplink->sock->sk)) {
 		WRITE_ONCE(uplink->progress, now);
 		return 0;
 	}
@@ -706,7 +672,7 @@ ktime_t ksocket_uplink_due(const struct ksocket_worker *worker)
 		return uplink->retry_at;
 	if (!uplink->open)
 		return ktime_add_ns(uplink->since, KSOCKET_UPLINK_CONNECT);
-	if (ksocket_uplink_is_unacked(uplink->sock->sk))
+	if (ksocket_tcp_is_unacked(uplink->sock->sk))
 		return ktime_add_ns(ktime_get(), KSOCKET_UPLINK_LOOK);
 	/* With nothing under way no acknowledgment will wake us. */
 	if (uplink->next != READ_ONCE(uplink->head))
@@ -942,7 +908,6 @@ static int ksocket_udp_uplink_build(struct ksocket_worker *worker,
 }
 
 const struct ksocket_transport ksocket_udp_uplink = {
-	.name = "udp",
 	.open = ksocket_udp_uplink_open,
 	.close = ksocket_udp_uplink_close,
 	.attach = ksocket_udp_attach,
