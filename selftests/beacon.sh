@@ -150,11 +150,7 @@ beacon_empty() {
 
 # refused ERRNO LINE PARAMETER...
 refused() {
-	log_mark
-	assert_eq "errno of ${*:3}" \
-		"$("$KSOCKET_TESTS/load_module" "$KSOCKET_KO" mode=beacon "${@:3}")" "$1"
-	assert_eq "log of ${*:3}" "$(log_since)" "ksocket: $2"
-	refute loaded
+	load_refused "$1" "$2" mode=beacon "${@:3}"
 }
 
 beacon_refused() {
@@ -219,18 +215,13 @@ beacon_ipv6() {
 	unload
 }
 
-# tx_at_least COUNT [NAMESPACE]
-tx_at_least() {
-	[ "$(counter tx_packets "${2:--}")" -ge "$1" ]
-}
-
 # Nobody there: it is sent all the same and at the same pace, and the first one
 # after the receiver has come arrives.
 beacon_dead_receiver() {
 	local sent
 	log_mark
 	load mode=beacon reply_port=9000 interval=100 "text={seq}"
-	wait_for 30 tx_at_least 10
+	wait_for 30 counter_at_least tx_packets 10
 	assert_ge "stale_errors" "$(counter stale_errors)" 5
 	listener "$TMP/got" 3
 	sent=$(counter tx_packets)
@@ -272,7 +263,7 @@ beacon_netns_exit() {
 	for ms in $HOUR 10; do
 		peer_add gone
 		load_in gone mode=beacon reply_addr=192.0.2.2 reply_port=9000 interval="$ms"
-		wait_for 20 tx_at_least 1 gone
+		wait_for 20 counter_at_least tx_packets 1 gone
 		ns_del gone
 		wait_for 60 peer_gone gone
 		wait_for 10 _no_threads
@@ -294,17 +285,13 @@ _address_changes() {
 	ns_ip a addr del "$from/$bits" dev veth0
 	wait_for 20 arrives "$TMP/got" "$to"
 	ns_ip a link set veth0 down
-	wait_for 20 refute_counter drop_send_unreachable 0 a
+	wait_for 20 counter_is_not drop_send_unreachable 0 a
 	ns_ip a link set veth0 up
 	ns_ip a addr replace "$to/$bits" dev veth0 ${5:+nodad}
 	lines=$(wc -l <"$TMP/got")
 	wait_for 30 lines_at_least "$TMP/got" $((lines + 3))
 	unload_in a
 	kill "$listener"
-}
-
-refute_counter() {
-	[ "$(counter "$1" "$3")" != "$2" ]
 }
 
 beacon_address_ipv4() {
@@ -539,7 +526,7 @@ way_begin() {
 	load_in b mode=beacon-sink listen_addr=192.0.2.2 listen_port=9000
 	ynl_in a --do service-new --json '{"name": "a", "mode": "beacon",
 		"reply": {"ipv4": "192.0.2.2", "port": 9000}, "interval": '$INTERVAL'}'
-	wait_for 20 refute_counter beacon_received 0 b
+	wait_for 20 counter_is_not beacon_received 0 b
 }
 
 _netem_is_empty() {
@@ -569,10 +556,6 @@ way_end() {
 	assert_eq "what the sink took" "$(counter discarded b)" $((received + late + duplicate))
 	assert_eq "the rest" "$(counts b | cut -d ' ' -f 5-)" "0 0 0"
 	unload_in b
-}
-
-counter_at_least() {
-	[ "$(counter "$1" "${3:--}")" -ge "$2" ]
 }
 
 # netem OPTION...: on the way from the beacon. It is there from the beginning to

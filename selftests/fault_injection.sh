@@ -217,10 +217,6 @@ starve_uplink() {
 	unload
 }
 
-refute_counter() {
-	[ "$(counter "$1")" != "$2" ]
-}
-
 # What a connection had no memory to send goes when there is some, and who could not
 # be taken for want of it is taken, though nobody else comes meanwhile.
 starved_goes_on() {
@@ -239,7 +235,7 @@ starved_goes_on() {
 	echo after >&"$fd"
 	exec {new}<>"/dev/tcp/127.0.0.1/$PORT"
 	echo new >&"$new"
-	wait_for 20 refute_counter recv_errors 0
+	wait_for 20 counter_is_not recv_errors 0
 	# Until then it is tried again now and then, not all the time.
 	ticks=$(cpu_ticks)
 	pause 2

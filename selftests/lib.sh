@@ -211,6 +211,14 @@ load() {
 	insmod "$KSOCKET_KO" ${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "$@"
 }
 
+# load_refused ERRNO LINE PARAMETER=VALUE...: insmod's errno, and the line in the log
+load_refused() {
+	log_mark
+	assert_eq "errno of ${*:3}" "$("$KSOCKET_TESTS/load_module" "$KSOCKET_KO" "${@:3}")" "$1"
+	assert_eq "log of ${*:3}" "$(log_since)" "ksocket: $2"
+	refute loaded
+}
+
 # load_in NAMESPACE [PARAMETER=VALUE...]
 load_in() {
 	in_ns "$1" insmod "$KSOCKET_KO" ${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "${@:2}"
@@ -276,6 +284,15 @@ counter() {
 # counter_is KEY VALUE [NAMESPACE]: for wait_for
 counter_is() {
 	_counter "$1" "${3:--}" && [ "$COUNTER" = "$2" ]
+}
+
+# counter_is_not KEY VALUE [NAMESPACE], counter_at_least KEY VALUE [NAMESPACE]: likewise
+counter_is_not() {
+	_counter "$1" "${3:--}" && [ "$COUNTER" != "$2" ]
+}
+
+counter_at_least() {
+	_counter "$1" "${3:--}" && [ "$COUNTER" -ge "$2" ]
 }
 
 # assert_tx COUNT [NAMESPACE]: so many were answered. An answer can be there

@@ -26,13 +26,19 @@ test_py() {
 	python3 "$KSOCKET_TESTS/uplink.py" "$@"
 }
 
+# proves "PARAMETER=VALUE..." TEST [ARGUMENT...]: with a service like that
+proves() {
+	# shellcheck disable=SC2086 # a list of words
+	up $1
+	test_py "${@:2}"
+	unload
+}
+
 exact() {
 	local framing address
 	for framing in length newline none; do
 		for address in 127.0.0.1 ::1; do
-			up framing=$framing listen_addr=$address reply_addr=$address
-			test_py exact $address $framing
-			unload
+			proves "framing=$framing listen_addr=$address reply_addr=$address" exact $address $framing
 		done
 	done
 	nothing_left 7000
@@ -43,17 +49,13 @@ datapaths() {
 	local path gro
 	for path in copy zerocopy softirq; do
 		for gro in off on; do
-			up datapath=$path gro=$gro rcvbuf=4000000
-			test_py many $((MANY / 5))
-			unload
+			proves "datapath=$path gro=$gro rcvbuf=4000000" many $((MANY / 5))
 		done
 	done
 }
 
 many_datagrams() {
-	up rcvbuf=4000000
-	test_py many $MANY
-	unload
+	proves "rcvbuf=4000000" many $MANY
 }
 
 # Each thread has a connection of its own.
@@ -77,57 +79,38 @@ mode_text() {
 }
 
 away() {
-	up queue_bytes=65536 rcvbuf=4000000
-	test_py away
-	unload
+	proves "queue_bytes=65536 rcvbuf=4000000" away
 }
 
 too_long() {
-	up queue_bytes=4096
-	test_py too_long
-	unload
+	proves "queue_bytes=4096" too_long
 }
 
 slow() {
-	up queue_bytes=65536 sndbuf=4096 rcvbuf=4000000
-	test_py slow
-	unload
+	proves "queue_bytes=65536 sndbuf=4096 rcvbuf=4000000" slow
 }
 
 # There is room for as long as a busy machine takes to have it blocked.
 reset() {
-	up queue_bytes=16777216 rcvbuf=4000000
-	test_py reset
-	unload
+	proves "queue_bytes=16777216 rcvbuf=4000000" reset
 }
 
 cut_in_two() {
-	up queue_bytes=65536 sndbuf=4096 rcvbuf=4000000
-	test_py cut
-	unload
+	proves "queue_bytes=65536 sndbuf=4096 rcvbuf=4000000" cut
 }
 
 black_hole() {
-	up queue_bytes=16777216 rcvbuf=4000000
-	test_py black_hole 3 waits
-	unload
-	[ -z "${KSOCKET_SOAK:-}" ] || {
-		up queue_bytes=16777216 rcvbuf=4000000
-		test_py black_hole 45 breaks
-		unload
-	}
+	proves "queue_bytes=16777216 rcvbuf=4000000" black_hole 3 waits
+	[ -z "${KSOCKET_SOAK:-}" ] ||
+		proves "queue_bytes=16777216 rcvbuf=4000000" black_hole 45 breaks
 }
 
 half_close() {
-	up
-	test_py half_close
-	unload
+	proves "" half_close
 }
 
 talks_back() {
-	up
-	test_py talks_back
-	unload
+	proves "" talks_back
 }
 
 beacons() {
@@ -179,9 +162,7 @@ back_off() {
 # The stack's own trap for who tries again and again.
 own_port() {
 	echo "7001 7001" >/proc/sys/net/ipv4/ip_local_port_range
-	up
-	test_py own
-	unload
+	proves "" own
 	echo "32768 60999" >/proc/sys/net/ipv4/ip_local_port_range
 }
 
@@ -272,22 +253,14 @@ stopped_busy() {
 	[ -n "${KSOCKET_DEBUG_KERNEL:-}" ] || assert_eq "came" "$got" 200
 }
 
-# refused ERRNO LINE PARAMETER...
-refused() {
-	log_mark
-	assert_eq "errno of ${*:3}" "$("$KSOCKET_TESTS/load_module" "$KSOCKET_KO" "${@:3}")" "$1"
-	assert_eq "log of ${*:3}" "$(log_since)" "ksocket: $2"
-	refute loaded
-}
-
 refusals() {
 	local range="allowed 4096 to 67108864"
-	refused EINVAL "reply_proto=sctp: unknown, allowed udp or tcp" reply_proto=sctp
-	refused EINVAL "reply_proto=udp: proto=tcp allows tcp only" proto=tcp reply_proto=udp
-	refused EINVAL "framing=lines: unknown, allowed none, newline or length" framing=lines
-	refused ERANGE "queue_bytes=4095: out of range, $range" queue_bytes=4095
-	refused ERANGE "queue_bytes=67108865: out of range, $range" queue_bytes=67108865
-	refused EINVAL "queue_bytes=1M: not a number, $range" queue_bytes=1M
+	load_refused EINVAL "reply_proto=sctp: unknown, allowed udp or tcp" reply_proto=sctp
+	load_refused EINVAL "reply_proto=udp: proto=tcp allows tcp only" proto=tcp reply_proto=udp
+	load_refused EINVAL "framing=lines: unknown, allowed none, newline or length" framing=lines
+	load_refused ERANGE "queue_bytes=4095: out of range, $range" queue_bytes=4095
+	load_refused ERANGE "queue_bytes=67108865: out of range, $range" queue_bytes=67108865
+	load_refused EINVAL "queue_bytes=1M: not a number, $range" queue_bytes=1M
 	# The port of the service is another one by TCP.
 	log_mark
 	load listen_port=7000 reply_port=7000 reply_proto=tcp

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 /* An address and port, or the end of the program. */
 static inline socklen_t bench_parse(const char *host, const char *port,
@@ -31,6 +32,21 @@ static inline socklen_t bench_parse(const char *host, const char *port,
 	in->sin_family = AF_INET;
 	in->sin_port = htons(atoi(port));
 	return sizeof(*in);
+}
+
+/* Nanoseconds; under icount these are instructions. */
+static inline long long bench_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* For a signal that is to interrupt a wait, and do nothing else. */
+static inline void bench_expired(int signal)
+{
+	(void)signal;
 }
 
 #endif /* KSOCKET_BENCH_H */

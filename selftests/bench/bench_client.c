@@ -22,19 +22,6 @@
 #include "bench.h"
 #include "bench_payload.h"
 
-static void expired(int signal)
-{
-	(void)signal;
-}
-
-static long long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
 static const char usage[] =
 "usage: bench_client FROM PORT TO PORT SIZE COUNT WINDOW VERIFY [relay|times]\n";
 
@@ -58,7 +45,7 @@ int main(int argc, char **argv)
 	bool relay = argc == 10 && !times;
 	unsigned int size, count, window, verify, i, number;
 	unsigned int sent = 0, received = 0, wrong = 0, twice = 0;
-	struct sigaction action = { .sa_handler = expired };
+	struct sigaction action = { .sa_handler = bench_expired };
 	struct sockaddr_storage addr;
 	unsigned char data[65536], *seen;
 	unsigned int *trip = NULL;
@@ -97,7 +84,7 @@ int main(int argc, char **argv)
 	/* A time limit for each receive would cost more than the receive. */
 	sigaction(SIGALRM, &action, NULL);
 	alarm(20);
-	start = now();
+	start = bench_now();
 	while (received < count) {
 		ssize_t n;
 
@@ -106,7 +93,7 @@ int main(int argc, char **argv)
 				data[i] = bench_byte(sent, i);
 			memcpy(data, &sent, sizeof(sent));
 			if (times)
-				sent_at[sent] = now();
+				sent_at[sent] = bench_now();
 			if (send(out, data, size, 0) < 0) {
 				perror("send");
 				return 2;
@@ -129,10 +116,10 @@ int main(int argc, char **argv)
 			}
 		}
 		if (times)
-			trip[received - 1] = now() - sent_at[number];
+			trip[received - 1] = bench_now() - sent_at[number];
 		twice += seen[number]++;
 	}
-	end = now();
+	end = bench_now();
 
 	printf("%u %u %u %u %lld", sent, received, wrong, twice, end - start);
 	if (times) {

@@ -70,19 +70,6 @@ static void die(const char *what)
 	exit(2);
 }
 
-static void expired(int signal)
-{
-	(void)signal;
-}
-
-static long long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
 /* What belongs at a place of a stream: no part of one is like another. */
 static unsigned char byte_at(__u64 seed, __u64 pos)
 {
@@ -356,7 +343,7 @@ static void find_mode(const char *mode, const char *place)
 
 int main(int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = expired };
+	struct sigaction action = { .sa_handler = bench_expired };
 	const struct kind *kind;
 	long long start;
 
@@ -380,9 +367,9 @@ int main(int argc, char **argv)
 	alarm(PATIENCE);
 	if (kind->run != cycle)
 		flows_open(kind->events);
-	start = now();
+	start = bench_now();
 	kind->run();
 	printf("%llu %llu %lld\n", (unsigned long long)done,
-	       (unsigned long long)wrong, now() - start);
+	       (unsigned long long)wrong, bench_now() - start);
 	return 0;
 }

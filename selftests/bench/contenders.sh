@@ -5,7 +5,8 @@
 # one of them: ksocket and what else people use for it.
 #
 # To be sourced, with B (where the programs are), KO (the module), PORT,
-# CLIENT_PORT and family set, for TCP also SS_PROTO=t.
+# CLIENT_PORT and family set, for TCP also SS_PROTO=t, and what is to be measured in
+# FAMILIES, BENCH_CONTENDERS and BENCH_COLUMNS.
 # shellcheck disable=SC2154 # those
 
 # Those with -gro have the stack collect bursts.
@@ -213,4 +214,16 @@ unserve() {
 	*) "unserve_${1//-/_}" ;;
 	esac >/dev/null 2>&1
 	case $1 in gro | *-gro) gro off ;; esac
+}
+
+# measure_all: each in each column, by the function measure of who has sourced this
+measure_all() {
+	local contender column
+	for family in $FAMILIES; do
+		for contender in $BENCH_CONTENDERS; do
+			for column in $BENCH_COLUMNS; do
+				measure "$contender" "$column"
+			done
+		done
+	done
 }

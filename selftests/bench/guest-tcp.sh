@@ -132,10 +132,4 @@ measure_served() {
 }
 
 network
-for family in $FAMILIES; do
-	for contender in $BENCH_CONTENDERS; do
-		for column in $BENCH_COLUMNS; do
-			measure "$contender" "$column"
-		done
-	done
-done
+measure_all

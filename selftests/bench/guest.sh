@@ -93,10 +93,4 @@ measure() {
 }
 
 network
-for family in $FAMILIES; do
-	for contender in $BENCH_CONTENDERS; do
-		for column in $BENCH_COLUMNS; do
-			measure "$contender" "$column"
-		done
-	done
-done
+measure_all
