@@ -777,6 +777,16 @@ static int ksocket_nl_dump_one(struct sk_buff *skb, struct netlink_callback *cb,
 	return 0;
 }
 
+/*
+ * Those that are there when a dump begins. Without an end, services replaced as
+ * fast as they are read would keep a dump going for as long.
+ */
+static void ksocket_nl_dump_begin(const struct ksocket_net *kn, long *end)
+{
+	if (!*end)
+		*end = kn->next_id;
+}
+
 /* Continues after the services it has told, though they may have gone. */
 int ksocket_nl_service_get_dumpit(struct sk_buff *skb,
 				  struct netlink_callback *cb)
@@ -787,8 +797,9 @@ int ksocket_nl_service_get_dumpit(struct sk_buff *skb,
 
 	mutex_lock(&kn->lock);
 	cb->seq = kn->changes;
+	ksocket_nl_dump_begin(kn, &cb->args[1]);
 	list_for_each_entry(svc, &kn->services, node) {
-		if (svc->id < cb->args[0])
+		if (svc->id < cb->args[0] || svc->id >= cb->args[1])
 			continue;
 		err = ksocket_nl_dump_one(skb, cb, svc);
 		if (err)
@@ -849,7 +860,10 @@ static int ksocket_nl_dump_conn(struct sk_buff *skb, struct netlink_callback *cb
 	return 0;
 }
 
-/* What a dump has told is in @at: the service, its thread, the connection. */
+/*
+ * What a dump has told is in @at: the service, its thread, the connection. The
+ * fourth is where it ends.
+ */
 static int ksocket_nl_dump_conns(struct sk_buff *skb, struct netlink_callback *cb,
 				 struct ksocket_service *svc, long *at)
 {
@@ -882,8 +896,10 @@ int ksocket_nl_conn_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	int err = 0;
 
 	mutex_lock(&kn->lock);
+	ksocket_nl_dump_begin(kn, &at[3]);
 	list_for_each_entry(svc, &kn->services, node) {
-		if (svc->id < at[0] || !svc->transport->next_conn)
+		if (svc->id < at[0] || svc->id >= at[3] ||
+		    !svc->transport->next_conn)
 			continue;
 		if (svc->id != at[0])
 			memset(at + 1, 0, 2 * sizeof(*at));
