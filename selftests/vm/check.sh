@@ -10,7 +10,8 @@
 #   DATAPATHS  "copy zerocopy softirq": run the tests on each of these (default:
 #            on the module's default, and some on the others on one kernel each)
 #   PARTS    "static tests negative mutants bench", to choose among these
-#   JOBS     how many guests at once
+#   JOBS     how many guests at once (default: one for each processor, and one
+#            more when the debug kernel is there)
 
 set -eu -o pipefail
 # shellcheck source=selftests/vm/lib.sh
@@ -19,7 +20,11 @@ set -eu -o pipefail
 KERNELS=${KERNELS:-$ALL_KERNELS}
 kernels=$KERNELS # a job may be given others
 TESTS=${TESTS:-}
-JOBS=${JOBS:-$(guest_jobs)}
+more=0
+if [ -z "${JOBS:-}" ]; then
+	JOBS=$(guest_jobs)
+	more=1
+fi
 if [ -z "${PARTS:-}" ]; then
 	PARTS=tests
 	[ -n "$TESTS" ] || PARTS="static tests negative mutants bench"
@@ -42,12 +47,16 @@ find "$CACHE/log" -mindepth 1 -maxdepth 1 -type d -mmin +1440 -exec rm -rf {} +
 trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$run"; rmdir "$logs" 2>/dev/null || true' EXIT
 started=$SECONDS
 
+# at_once - what waits leaves processors idle; the build of the debug kernel takes
+# them as long as it runs, and another guest after that.
+at_once() { echo $((JOBS + (builder == 0 ? more : 0))); }
+
 # job NAME COMMAND... - run it beside others; its result is $run/NAME.counts. A
 # job that leaves no result counts as one failure.
 job() {
 	local name=$1
 	shift
-	while [ "$(jobs -rp | grep -cv "^$builder\$")" -ge "$JOBS" ]; do
+	while [ "$(jobs -rp | grep -cv "^$builder\$")" -ge "$(at_once)" ]; do
 		sleep 0.2
 	done
 	# What waits for the debug kernel is long: it goes first.

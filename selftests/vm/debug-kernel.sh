@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # debug-kernel.sh [debug|kcsan] - build the debug kernel, or the one that looks for
-# data races (about nine minutes on two free processors, once) and keep it in the
+# data races (about eight minutes on two free processors, once) and keep it in the
 # cache, keyed by source and options.
 # Takes the same place in the cache as a stock kernel: see fetch.sh; instead
 # of root/ with headers there is build/, the kernel's own build folder.
@@ -64,7 +64,7 @@ progress() {
 build_kernel() {
 	local out=$1 src=$2 tmp pid start=$SECONDS
 	[ ! -f "$out/release" ] || return 0
-	step build "$kind kernel (about 9 minutes, once)"
+	step build "$kind kernel (about 8 minutes, once)"
 	mkdir -p "$CACHE/kernel/$kind"
 	# Make records absolute paths: build where the result will stay. The
 	# file "release" comes last and says that it is whole.
