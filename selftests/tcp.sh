@@ -731,6 +731,77 @@ relay_cycles() {
 	tcp_unload
 }
 
+# --- those who want no connection ---
+
+# nstat_sum NAMESPACE COUNTER...: their sum
+nstat_sum() {
+	in_ns "$1" nstat -asz "${@:2}" | awk '/^Tcp/ { sum += $2 } END { print sum + 0 }'
+}
+
+_backlog_is_full() {
+	[ "$(nstat_sum dying TcpExtTCPReqQFullDrop TcpExtTCPReqQFullDoCookies)" -ge 200 ]
+}
+
+_half_open_at_most() {
+	[ "$(in_ns dying ss -Htn state syn-recv | wc -l)" -le "$1" ]
+}
+
+# Many more than the backlog holds begin a connection and never go on. Who is in is
+# served all the while, and when it is over anybody comes in again.
+syn_flood() {
+	local LIVE=1 flooder bytes accepted=1
+	pair_add
+	in_ns dying sysctl -qw net.ipv4.tcp_synack_retries=1
+	blackhole peer "tcp sport $PORT tcp flags & (syn | ack) == syn | ack"
+	load_tcp_in dying mode=echo listen_addr=0.0.0.0 backlog=16
+	busy dying 127.0.0.1 dying
+	spawn peer "$KSOCKET_TESTS/tcp_load" hold 192.0.2.1 $PORT -c 500 >/dev/null 2>&1
+	flooder=$!
+	wait_for 60 _backlog_is_full
+	_half_open_at_most 17 || fail "more half open than the backlog"
+	bytes=$(counter tx_bytes dying)
+	wait_for 20 counter_at_least tx_bytes $((bytes + 1000000)) dying
+	shows dying connections=1 accepted=1 || fail "a connection that never was"
+	# With cookies the stack needs no room for them, and lets others in.
+	if [ -e /proc/sys/net/ipv4/tcp_syncookies ]; then
+		in_ns dying "$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 $PORT
+		accepted=2
+	fi
+	kill $flooder
+	wait $flooder || true
+	wait_for 60 _half_open_at_most 0
+	in_ns dying "$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 $PORT -c 10
+	wait_for 20 shows dying connections=1 "accepted=$((accepted + 10))"
+	rmmod ksocket
+	no_sockets_left dying
+	nothing_left $PORT dying
+	busy_end
+}
+
+# Scans of several kinds find what is there, and are none of a service's business: who
+# is in stays, and only those that were connections are counted.
+port_scan() {
+	local kind
+	command -v nmap >/dev/null || skip "no nmap here"
+	pair_add
+	load_tcp_in dying mode=echo listen_addr=0.0.0.0
+	hold_start peer 192.0.2.1 1 -e
+	for kind in -sS -sX -sA; do
+		in_ns peer nmap -n -Pn -T5 $kind -p $((PORT - 5))-$((PORT + 5)) 192.0.2.1 >"$TMP/scan"
+		grep -qE '^Nmap done: 1 IP address \(1 host up\)' "$TMP/scan" || fail "$(cat "$TMP/scan")"
+		[ $kind != -sS ] || grep -qE "^$PORT/tcp +open " "$TMP/scan" || fail "$(cat "$TMP/scan")"
+		shows dying connections=1 accepted=1 || fail "$kind made a connection"
+	done
+	# Whole connections, and then what may be behind the port.
+	in_ns peer nmap -n -Pn -T5 -sT -p $PORT 192.0.2.1 >/dev/null
+	wait_for 20 shows dying connections=1 accepted=2
+	in_ns peer nmap -n -Pn -T5 -sV --version-light -p $PORT 192.0.2.1 >"$TMP/scan"
+	grep -qE "^$PORT/tcp +open +echo" "$TMP/scan" || fail "$(cat "$TMP/scan")"
+	wait_for 20 shows dying connections=1
+	hold_end
+	tcp_unload dying
+}
+
 # --- the end ---
 
 # busy FROM ADDRESS SERVICE-NAMESPACE: connections in the middle of what they do
@@ -1090,6 +1161,8 @@ ksocket_run_tests \
 	client_reads_slowly:"clients that read slowly" \
 	relay_reads_slowly:"relay: the one behind it reads slowly" \
 	client_resets:"clients that reset at every moment" \
+	syn_flood:"a flood of connections that are never completed" \
+	port_scan:"port scans" \
 	cycles:"echo: $CYCLES connections in a row leave nothing" \
 	relay_cycles:"relay: $((CYCLES / 4)) connections in a row leave nothing" \
 	stopped:"a service that ends with connections" \

@@ -18,7 +18,7 @@ PACKAGES="bash dash coreutils sed grep mawk findutils diffutils util-linux procp
 	libc-bin netbase"
 TRACE_PACKAGES="bpftrace"
 BENCH_PACKAGES="ipvsadm"
-CLIENTS_PACKAGES="curl iperf3 ncat"
+CLIENTS_PACKAGES="curl iperf3 ncat nmap"
 
 # Drawn in by dependencies and of no use to a guest without a package manager.
 UNUSED='^(perl|perl-base|perl-modules-.*|libperl.*|dpkg|tar|passwd|login|adduser|debconf|libpam.*|libgdbm.*|libdb5.*|libsem.*|libsepol.*|libssl-.*|gcc-12-base|media-types|usrmerge|init-system-helpers|libsqlite3.*|install-info|sensible-utils|debianutils|python3-distutils|libpython3-stdlib) '
@@ -63,6 +63,8 @@ make_image() {
 	ln -sf mawk "$tmp/root/usr/bin/awk"
 	ln -sf nc.openbsd "$tmp/root/usr/bin/nc"
 	ln -sf dash "$tmp/root/usr/bin/sh"
+	# nmap's, by way of liblinear.
+	[ "$kind" != clients ] || ln -sf blas/libblas.so.3 "$tmp/root/usr/lib/x86_64-linux-gnu/"
 	ln -sf /run "$tmp/root/var/run"
 	ln -sf /proc/mounts "$tmp/root/etc/mtab"
 	ln -sf python3.11 "$tmp/root/usr/bin/python3"
