@@ -91,7 +91,7 @@ beacon_late() {
 	# shellcheck disable=SC2016 # the other shell expands it
 	taskset -c 0 chrt -f 50 bash -c 'end=$(($(date +%s%3N) + $1))
 		until [ $(date +%s%3N) -ge $end ]; do for i in {1..2000}; do :; done; done' - $AWAY
-	wait_for 20 counter_at_least beacons_missed $((AWAY * 2 / 3 / INTERVAL))
+	wait_for 20 counter_at_least beacons_missed $((AWAY / 3 / INTERVAL))
 	wait_for 20 lines_at_least "$TMP/got" "$(($(wc -l <"$TMP/got") + 10))"
 	rmmod ksocket
 	sent=$(payloads "$TMP/got" | wc -l)

@@ -359,6 +359,11 @@ TEST_F(so, connections)
 	}
 	stats = stats_with(self, 0, 1);
 	EXPECT_EQ(1, stats.closes[CLOSE_UPSTREAM_REFUSED]);
+	/* Told within a second. */
+	for (i = 0; i < PATIENCE * 100 && !stats.unreachable; i++) {
+		usleep(10000);
+		stats = stats_of(self, "a");
+	}
 	EXPECT_EQ(1, stats.unreachable);
 	EXPECT_EQ(0, stats.connected);
 	EXPECT_EQ(0, del(self, "u"));
@@ -411,7 +416,7 @@ TEST_F(so, uplink)
 	EXPECT_EQ(100, send(fd, text, 100, 0));
 	for (i = 0; i < 1000; i++) {
 		stats = stats_of(self, "a");
-		if (stats.rx_packets == 5 && stats.connect_failed)
+		if (stats.rx_packets == 5 && stats.unreachable)
 			break;
 		usleep(20000);
 	}
