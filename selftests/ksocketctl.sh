@@ -21,7 +21,7 @@ ctl() {
 
 # begin: a module without services; every test is for nothing without the command
 begin() {
-	[ -x "$CTL" ] || skip "no ksocketctl was built: libmnl-dev or libjansson-dev is missing"
+	needs_ksocketctl
 	load listen_port=0
 }
 

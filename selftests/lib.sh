@@ -511,6 +511,11 @@ bound6() {
 	[ -e /proc/net/udp6 ] && _udp_bound "$1" /proc/net/udp6 "${2:--}"
 }
 
+# listening PORT NAMESPACE: by TCP
+listening() {
+	[ -n "$(in_ns "$2" ss -Htln "sport = :$1")" ]
+}
+
 # _udp_bound PORT FILE NAMESPACE: a line there has this local port and no peer, which
 # is state 7
 _udp_bound() {
@@ -521,6 +526,11 @@ _udp_bound() {
 		[[ $line != *": "*"$port "*:0000" 07 "* ]] || return 0
 	done
 	return 1
+}
+
+needs_ksocketctl() {
+	[ -x "$KSOCKET_TESTS/ksocketctl" ] ||
+		skip "no ksocketctl was built: libmnl-dev or libjansson-dev is missing"
 }
 
 # --- talking ---
@@ -549,6 +559,11 @@ receiver() {
 # file_is FILE CONTENT: for wait_for
 file_is() {
 	[ "$(cat "$1")" = "$2" ]
+}
+
+# lines_at_least FILE COUNT: likewise
+lines_at_least() {
+	[ "$(wc -l <"$1")" -ge "$2" ]
 }
 
 # flood OPTION...: see udp_flood --help

@@ -11,7 +11,6 @@
 # that comes before would be nobody's.
 SLEEP=8
 INTERVAL=100
-CTL=$KSOCKET_TESTS/ksocketctl
 
 # Nobody's own machine is put to sleep.
 can_suspend() {
@@ -34,10 +33,6 @@ asleep() {
 # clocks: CLOCK_MONOTONIC and the time of day, in seconds
 clocks() {
 	python3 -c 'import time; print(time.monotonic(), time.time())'
-}
-
-lines_at_least() {
-	[ "$(wc -l <"$1")" -ge "$2" ]
 }
 
 # Its clock stands still as well: none is skipped for having been asleep, and no
@@ -66,7 +61,7 @@ beacon() {
 
 # add NAME PORT WORD...: one more service
 add() {
-	"$CTL" add "$1" listen "127.0.0.1:$2" "${@:3}"
+	"$KSOCKET_TESTS/ksocketctl" add "$1" listen "127.0.0.1:$2" "${@:3}"
 }
 
 # says_back FD: a connection that was there before
@@ -95,7 +90,7 @@ _sent_up() {
 services() {
 	local direct relayed
 	can_suspend
-	[ -x "$CTL" ] || skip "no ksocketctl was built: libmnl-dev or libjansson-dev is missing"
+	needs_ksocketctl
 	load listen_port=0
 	add copy 7000 echo datapath copy
 	add zerocopy 7001 echo datapath zerocopy
@@ -103,7 +98,7 @@ services() {
 	add echo 7003 echo proto tcp
 	add relay 7004 relay 127.0.0.1:7003 proto tcp
 	spawn - socat -u TCP4-LISTEN:9000,bind=127.0.0.1 "OPEN:$TMP/up,creat,append"
-	wait_for 20 test -n "$(ss -Hltn 'sport = :9000')"
+	wait_for 20 listening 9000 -
 	add up 7005 relay 127.0.0.1:9000 reply-proto tcp framing none
 	exec {direct}<>/dev/tcp/127.0.0.1/7003 {relayed}<>/dev/tcp/127.0.0.1/7004
 	answers

@@ -122,15 +122,11 @@ closing() {
 		grep -E '^(CLOSE-WAIT|FIN-WAIT|LAST-ACK|CLOSING)' || true
 }
 
-_listening() {
-	[ -n "$(in_ns "$2" ss -Htln "sport = :$1")" ]
-}
-
 # serve NAMESPACE MODE [-6]: what a relay leads to; $served is its process
 serve() {
 	spawn "$1" "$KSOCKET_TESTS/tcp_load" serve $UPSTREAM "${@:2}"
 	served=$!
-	wait_for 20 _listening $UPSTREAM "$1"
+	wait_for 20 listening $UPSTREAM "$1"
 }
 
 serve_end() {
@@ -380,7 +376,7 @@ relay_netcat() {
 	dd if=/dev/urandom of="$TMP/sent" bs=1000 count=300 status=none
 	nc -l -N 127.0.0.1 $UPSTREAM <"$TMP/sent" >"$TMP/got" &
 	served=$!
-	wait_for 20 _listening $UPSTREAM -
+	wait_for 20 listening $UPSTREAM -
 	load_relay
 	nc -N 127.0.0.1 $PORT <"$TMP/sent" >"$TMP/back"
 	wait "$served"
@@ -394,7 +390,7 @@ relay_netcat() {
 _relay_http() {
 	spawn - python3 -m http.server -d "$TMP/web" -b "$1" $UPSTREAM >/dev/null 2>&1
 	served=$!
-	wait_for 60 _listening $UPSTREAM -
+	wait_for 60 listening $UPSTREAM -
 	load_relay "listen_addr=$1" "reply_addr=$1"
 	rm -f "$TMP/got"
 	curl -sSgf -m 120 -o "$TMP/got" "http://$2:$PORT/file"
@@ -418,7 +414,7 @@ relay_iperf3() {
 	command -v iperf3 >/dev/null || skip "no iperf3"
 	spawn - iperf3 -s -p $UPSTREAM >/dev/null
 	served=$!
-	wait_for 20 _listening $UPSTREAM -
+	wait_for 20 listening $UPSTREAM -
 	load_relay
 	for way in "" -R; do
 		iperf3 -c 127.0.0.1 -p $PORT -t 2 -P 4 $way >"$TMP/said" || fail "$(cat "$TMP/said")"
@@ -849,7 +845,7 @@ unload_busy() {
 # A service that ends has nobody to tell it, but who traces.
 stopped() {
 	local first second
-	_needs_ksocketctl
+	needs_ksocketctl
 	load_tcp mode=echo
 	trace_on
 	dial; first=$fd
@@ -1017,11 +1013,6 @@ relay_add() {
 	"$KSOCKET_TESTS/ksocketctl" add "$1" listen "127.0.0.1:$2" relay "127.0.0.1:$3" proto tcp
 }
 
-_needs_ksocketctl() {
-	[ -x "$KSOCKET_TESTS/ksocketctl" ] ||
-		skip "no ksocketctl was built: libmnl-dev or libjansson-dev is missing"
-}
-
 # of_all KEY: the counter of all services
 of_all() {
 	service | awk -v "key=$1" '$1 == key { sum += $2 } END { print sum }'
@@ -1035,7 +1026,7 @@ of_all_is() {
 # Seven relays and the echo behind them are eight, as many as may be.
 chain() {
 	local i
-	_needs_ksocketctl
+	needs_ksocketctl
 	load_tcp mode=echo
 	for i in 1 2 3 4 5 6 7; do
 		relay_add "r$i" $((PORT + i)) $((PORT + i - 1))
@@ -1052,7 +1043,7 @@ chain() {
 
 # Each connection would make another one, until nobody may have any more.
 circle() {
-	_needs_ksocketctl
+	needs_ksocketctl
 	load listen_port=0
 	relay_add there $PORT $((PORT + 1))
 	relay_add back $((PORT + 1)) $PORT
@@ -1067,7 +1058,7 @@ circle() {
 
 port_in_use() {
 	spawn - "$KSOCKET_TESTS/tcp_load" serve $PORT echo
-	wait_for 20 _listening $PORT -
+	wait_for 20 listening $PORT -
 	log_mark
 	assert_eq "errno" "$("$KSOCKET_TESTS/load_module" "$KSOCKET_KO" proto=tcp mode=echo \
 		"listen_port=$PORT")" EADDRINUSE
