@@ -37,8 +37,9 @@ def receive(address, port, count):
         for _ in range(int(count)):
             data, ancillary, _, peer = sock.recvmsg(65536, 256)
             seconds, ns = struct.unpack("qq", ancillary[0][2][:16])
-            print(seconds * 10**9 + ns, f"{peer[0]} {peer[1]}",
-                  data.decode(errors="replace"), flush=True)
+            # In one write: others read this file meanwhile.
+            print(f"{seconds * 10**9 + ns} {peer[0]} {peer[1]} {data.decode(errors='replace')}",
+                  flush=True)
     print("missed", missed())
 
 

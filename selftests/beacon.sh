@@ -28,12 +28,18 @@ HOUR=3600000
 # listener FILE COUNT [NAMESPACE [ADDRESS]]: see beacon.py; $listener is its pid
 listener() {
 	local address=${4:-0.0.0.0}
-	spawn "${3:--}" python3 -u "$KSOCKET_TESTS/beacon.py" receive "$address" 9000 "$2" >"$1"
+	spawn "${3:--}" python3 "$KSOCKET_TESTS/beacon.py" receive "$address" 9000 "$2" >"$1"
 	listener=$!
 	case $address in
 	*:*) wait_for 30 bound6 9000 "${3:--}" ;;
 	*) wait_for 30 bound4 9000 "${3:--}" ;;
 	esac
+}
+
+# listened: it takes no more, and no line is half written
+listened() {
+	kill "$listener"
+	wait "$listener" || true
 }
 
 # payloads FILE: without the receiver's words before them
@@ -90,6 +96,7 @@ beacon_late() {
 	wait_for 20 counter_at_least beacons_missed $MISSED
 	wait_for 20 lines_at_least "$TMP/got" "$(($(wc -l <"$TMP/got") + 10))"
 	rmmod ksocket
+	listened
 	sent=$(payloads "$TMP/got" | wc -l)
 	payloads "$TMP/got" | sed 's/ .*//' | diff - <(seq -f seq=%.0f 0 $((sent - 1))) ||
 		fail "sequence numbers were skipped"
@@ -98,7 +105,6 @@ beacon_late() {
 	payloads "$TMP/got" | sed 's/.*mono=\([0-9]*\).*/\1/' |
 		awk -v ms=$INTERVAL -v most=$CLOSE 'NR > 1 && $1 - last < ms * 250000 { n++ } { last = $1 }
 			END { print n + 0, "close together"; exit n > most }' || fail "a burst"
-	kill "$listener"
 }
 
 # sends TEMPLATE PATTERN: a beacon made of that looks like that
@@ -287,7 +293,7 @@ _address_changes() {
 	lines=$(wc -l <"$TMP/got")
 	wait_for 30 lines_at_least "$TMP/got" $((lines + 3))
 	unload_in a
-	kill "$listener"
+	listened
 }
 
 beacon_address_ipv4() {
@@ -307,18 +313,18 @@ beacon_address_ipv6() {
 
 # ss -K breaks the connection; it is made again, from the same port.
 beacon_socket_killed() {
-	local port
+	local port lines
 	ns_pair a b
 	listener "$TMP/got" 100000 b
 	load_in a mode=beacon reply_addr=192.0.2.2 reply_port=9000 interval=50 "text={seq}"
 	wait_for 20 lines_at_least "$TMP/got" 2
-	port=$(tail -n 1 "$TMP/got" | cut -d ' ' -f 3)
+	port=$(sed -n 1p "$TMP/got" | cut -d ' ' -f 3)
 	in_ns a ss -K -u 'dport = :9000' >/dev/null
 	lines=$(wc -l <"$TMP/got")
 	wait_for 20 lines_at_least "$TMP/got" $((lines + 3))
-	assert_eq "ports" "$(cut -d ' ' -f 3 "$TMP/got" | sort -u)" "$port"
 	unload_in a
-	kill "$listener"
+	listened
+	assert_eq "ports" "$(cut -d ' ' -f 3 "$TMP/got" | sort -u)" "$port"
 }
 
 # device= is where it goes out.
