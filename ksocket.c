@@ -574,13 +574,9 @@ void ksocket_conn_closed(struct ksocket_worker *worker,
 			 const struct ksocket_conn_info *info,
 			 enum ksocket_close reason, int err)
 {
-	struct ksocket_service *svc = worker->svc;
-
 	ksocket_count_close(worker, reason);
-	trace_ksocket_conn_close(svc, info, reason, err);
-	if (reason >= KSOCKET_CLOSE_UPSTREAM_REFUSED &&
-	    reason <= KSOCKET_CLOSE_UPSTREAM_TIMEOUT)
-		ksocket_watch_refused(svc, -err);
+	trace_ksocket_conn_close(worker->svc, info, reason, err);
+	ksocket_watch_close(worker->svc, reason, err);
 }
 
 /**

@@ -426,6 +426,16 @@ struct ksocket_totals {
 };
 
 /**
+ * struct ksocket_losses - datagrams and connections that a service has turned away
+ * @drops: datagrams, by reason
+ * @closes: TCP connections, by reason
+ */
+struct ksocket_losses {
+	u64 drops[KSOCKET_DROP_MAX];
+	u64 closes[KSOCKET_CLOSE_MAX];
+};
+
+/**
  * struct ksocket_queued - what waits for a connection to the receiver, or for it
  * to be acknowledged there
  * @datagrams: how many
@@ -597,8 +607,8 @@ struct ksocket_worker {
  * @told_at: when something was last said
  * @loops: loops told of
  * @loop_at: when
- * @drops: losses told of
- * @drops_at: when
+ * @lost: losses told of
+ * @lost_at: when
  *
  * The data path writes the first four flags and @error, only when something
  * goes wrong. All else is @work's.
@@ -618,8 +628,8 @@ struct ksocket_watch {
 	u64 told_at;
 	u64 loops;
 	u64 loop_at;
-	u64 drops[KSOCKET_DROP_MAX];
-	u64 drops_at;
+	struct ksocket_losses lost;
+	u64 lost_at;
 };
 
 /**
@@ -1059,7 +1069,8 @@ void ksocket_nl_stopped(struct net *net, const char *name,
 void ksocket_nl_receiver(const struct ksocket_service *svc, bool unreachable,
 			 int err);
 void ksocket_nl_loop(const struct ksocket_service *svc, u64 loops);
-void ksocket_nl_dropped(const struct ksocket_service *svc, const u64 *drops);
+void ksocket_nl_dropped(const struct ksocket_service *svc,
+			const struct ksocket_losses *lost);
 
 /* control/params.c */
 int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
@@ -1087,6 +1098,8 @@ static inline void ksocket_so_exit(void)
 /* control/watch.c */
 void ksocket_watch_drop(struct ksocket_service *svc, enum ksocket_drop reason,
 			int err);
+void ksocket_watch_close(struct ksocket_service *svc, enum ksocket_close reason,
+			 int err);
 void ksocket_watch_refused(struct ksocket_service *svc, int err);
 void ksocket_watch_retry(struct ksocket_service *svc);
 void ksocket_watch_taken(struct ksocket_service *svc);

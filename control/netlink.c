@@ -512,13 +512,13 @@ static int ksocket_nl_put_drops(struct sk_buff *skb, int type, const u64 *drops)
 				     KSOCKET_DROP_MAX);
 }
 
-static int ksocket_nl_put_closes(struct sk_buff *skb, const u64 *closes)
+static int ksocket_nl_put_closes(struct sk_buff *skb, int type,
+				 const u64 *closes)
 {
 	BUILD_BUG_ON(KSOCKET_A_CLOSES_MAX - KSOCKET_A_CLOSES_PAD !=
 		     KSOCKET_CLOSE_MAX);
 
-	return ksocket_nl_put_counts(skb, KSOCKET_A_STATS_CLOSES,
-				     KSOCKET_A_CLOSES_PAD, closes,
+	return ksocket_nl_put_counts(skb, type, KSOCKET_A_CLOSES_PAD, closes,
 				     KSOCKET_CLOSE_MAX);
 }
 
@@ -575,7 +575,7 @@ static int ksocket_nl_put_stats(struct sk_buff *skb, int type,
 			return -EMSGSIZE;
 	if (ksocket_nl_put_beacons(skb, sum->beacons) ||
 	    ksocket_nl_put_drops(skb, KSOCKET_A_STATS_DROPS, sum->drops) ||
-	    ksocket_nl_put_closes(skb, sum->closes))
+	    ksocket_nl_put_closes(skb, KSOCKET_A_STATS_CLOSES, sum->closes))
 		return -EMSGSIZE;
 
 	nla_nest_end(skb, nest);
@@ -953,8 +953,9 @@ static void ksocket_nl_event_send(struct net *net, struct sk_buff *msg,
 				KSOCKET_NLGRP_EVENTS, GFP_KERNEL);
 }
 
+/* Of datagrams or of connections, as what comes is one or the other. */
 static void ksocket_nl_losses(const struct ksocket_service *svc, u8 cmd,
-			      const u64 *drops)
+			      const struct ksocket_losses *lost)
 {
 	struct sk_buff *msg;
 	void *hdr;
@@ -965,8 +966,12 @@ static void ksocket_nl_losses(const struct ksocket_service *svc, u8 cmd,
 		return;
 
 	err = nla_put_string(msg, KSOCKET_A_SERVICE_NAME, svc->cfg.name);
-	if (!err)
-		err = ksocket_nl_put_drops(msg, KSOCKET_A_SERVICE_DROPS, drops);
+	if (!err && svc->cfg.proto == KSOCKET_PROTO_TCP)
+		err = ksocket_nl_put_closes(msg, KSOCKET_A_SERVICE_CLOSES,
+					    lost->closes);
+	else if (!err)
+		err = ksocket_nl_put_drops(msg, KSOCKET_A_SERVICE_DROPS,
+					   lost->drops);
 	ksocket_nl_event_send(svc->net, msg, hdr, err);
 }
 
@@ -1043,29 +1048,35 @@ void ksocket_nl_receiver(const struct ksocket_service *svc, bool unreachable,
 }
 
 /**
- * ksocket_nl_loop() - tell that datagrams seem to go round in a loop
+ * ksocket_nl_loop() - tell that datagrams or connections seem to go round in a
+ * loop
  * @svc: the service
- * @loops: how many were dropped for it since that was last told
+ * @loops: how many were turned away for it since that was last told
  *
  * Context: process context, may sleep.
  */
 void ksocket_nl_loop(const struct ksocket_service *svc, u64 loops)
 {
-	u64 drops[KSOCKET_DROP_MAX] = { [KSOCKET_DROP_LOOP] = loops };
+	struct ksocket_losses lost = {
+		.drops[KSOCKET_DROP_LOOP] = loops,
+		.closes[KSOCKET_CLOSE_LOOP] = loops,
+	};
 
-	ksocket_nl_losses(svc, KSOCKET_CMD_LOOP_SUSPECTED, drops);
+	ksocket_nl_losses(svc, KSOCKET_CMD_LOOP_SUSPECTED, &lost);
 }
 
 /**
- * ksocket_nl_dropped() - tell that datagrams were not answered
+ * ksocket_nl_dropped() - tell that datagrams were not answered, or connections
+ * not served
  * @svc: the service
- * @drops: how many since that was last told, by reason
+ * @lost: how many since that was last told, by reason
  *
  * Context: process context, may sleep.
  */
-void ksocket_nl_dropped(const struct ksocket_service *svc, const u64 *drops)
+void ksocket_nl_dropped(const struct ksocket_service *svc,
+			const struct ksocket_losses *lost)
 {
-	ksocket_nl_losses(svc, KSOCKET_CMD_DROP_ALARM, drops);
+	ksocket_nl_losses(svc, KSOCKET_CMD_DROP_ALARM, lost);
 }
 
 /**

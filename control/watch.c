@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a service says without being asked: that its receiver refuses what it
- * sends, that it takes it again, that datagrams go round in a loop or are lost.
+ * sends, that it takes it again, that datagrams or connections go round in a loop
+ * or are lost.
  *
  * The data path leaves a mark and starts a work, and does so only when
  * something goes wrong. The work looks at the counters, decides, and tells; it
@@ -28,7 +29,7 @@
 #define KSOCKET_WATCH_BACK		(HZ + HZ / 4)
 
 /* Losses go on for long, and so do scans: not every second the same news. */
-#define KSOCKET_WATCH_DROPS	(10 * HZ)
+#define KSOCKET_WATCH_LOSSES	(10 * HZ)
 #define KSOCKET_WATCH_LOOP	(60 * HZ)
 
 static struct workqueue_struct *ksocket_watch_wq;
@@ -36,6 +37,17 @@ static struct workqueue_struct *ksocket_watch_wq;
 static void ksocket_watch_start(struct ksocket_watch *watch, unsigned long delay)
 {
 	mod_delayed_work(ksocket_watch_wq, &watch->work, delay);
+}
+
+/* A second, so that the first alarm does not tell of a single one. */
+static void ksocket_watch_loss(struct ksocket_service *svc)
+{
+	struct ksocket_watch *watch = &svc->watch;
+
+	if (!READ_ONCE(watch->armed)) {
+		WRITE_ONCE(watch->armed, true);
+		queue_delayed_work(ksocket_watch_wq, &watch->work, HZ);
+	}
 }
 
 /**
@@ -49,19 +61,41 @@ static void ksocket_watch_start(struct ksocket_watch *watch, unsigned long delay
 void ksocket_watch_drop(struct ksocket_service *svc, enum ksocket_drop reason,
 			int err)
 {
-	struct ksocket_watch *watch = &svc->watch;
-
 	if (reason == KSOCKET_DROP_SEND_UNREACHABLE &&
 	    ksocket_has_receiver(&svc->cfg)) {
 		ksocket_watch_refused(svc, -err);
 		return;
 	}
 
-	/* A second, so that the first alarm does not tell of a single one. */
-	if (!READ_ONCE(watch->armed)) {
-		WRITE_ONCE(watch->armed, true);
-		queue_delayed_work(ksocket_watch_wq, &watch->work, HZ);
-	}
+	ksocket_watch_loss(svc);
+}
+
+/*
+ * The ends of connections that are losses: it has turned somebody away. What its
+ * receiver does has events of its own, and what clients do is theirs.
+ */
+static bool ksocket_watch_is_loss(enum ksocket_close reason)
+{
+	return reason == KSOCKET_CLOSE_LIMIT || reason == KSOCKET_CLOSE_LOOP ||
+	       reason == KSOCKET_CLOSE_NOMEM;
+}
+
+/**
+ * ksocket_watch_close() - a connection has ended
+ * @svc: the service
+ * @reason: why
+ * @err: the negative errno that says so, or 0
+ *
+ * Context: process context; the service is running.
+ */
+void ksocket_watch_close(struct ksocket_service *svc, enum ksocket_close reason,
+			 int err)
+{
+	if (reason >= KSOCKET_CLOSE_UPSTREAM_REFUSED &&
+	    reason <= KSOCKET_CLOSE_UPSTREAM_TIMEOUT)
+		ksocket_watch_refused(svc, -err);
+	else if (ksocket_watch_is_loss(reason))
+		ksocket_watch_loss(svc);
 }
 
 /**
@@ -184,24 +218,35 @@ static void ksocket_watch_receiver(struct ksocket_service *svc,
 	}
 }
 
-/* Return: something has been lost since it was last told. */
+/* What has been lost since it was last told. Return: something has. */
 static bool ksocket_watch_lost(const struct ksocket_watch *watch,
-			       const struct ksocket_totals *sum)
+			       const struct ksocket_totals *sum,
+			       struct ksocket_losses *lost)
 {
-	return memcmp(watch->drops, sum->drops, sizeof(sum->drops));
-}
-
-static void ksocket_watch_tell_drops(struct ksocket_service *svc,
-				     const struct ksocket_totals *sum)
-{
-	struct ksocket_watch *watch = &svc->watch;
-	u64 lost[KSOCKET_DROP_MAX];
+	bool any = false;
 	int i;
 
-	for (i = 0; i < KSOCKET_DROP_MAX; i++)
-		lost[i] = sum->drops[i] - watch->drops[i];
-	memcpy(watch->drops, sum->drops, sizeof(watch->drops));
-	watch->drops_at = get_jiffies_64();
+	for (i = 0; i < KSOCKET_DROP_MAX; i++) {
+		lost->drops[i] = sum->drops[i] - watch->lost.drops[i];
+		any = any || lost->drops[i];
+	}
+	for (i = 0; i < KSOCKET_CLOSE_MAX; i++) {
+		lost->closes[i] = ksocket_watch_is_loss(i) ?
+				  sum->closes[i] - watch->lost.closes[i] : 0;
+		any = any || lost->closes[i];
+	}
+	return any;
+}
+
+static void ksocket_watch_tell_losses(struct ksocket_service *svc,
+				      const struct ksocket_totals *sum,
+				      const struct ksocket_losses *lost)
+{
+	struct ksocket_watch *watch = &svc->watch;
+
+	memcpy(watch->lost.drops, sum->drops, sizeof(sum->drops));
+	memcpy(watch->lost.closes, sum->closes, sizeof(sum->closes));
+	watch->lost_at = get_jiffies_64();
 	ksocket_nl_dropped(svc, lost);
 }
 
@@ -210,7 +255,10 @@ static bool ksocket_watch_tell(struct ksocket_service *svc,
 			       const struct ksocket_totals *sum)
 {
 	struct ksocket_watch *watch = &svc->watch;
-	u64 loops = sum->drops[KSOCKET_DROP_LOOP];
+	/* One of them is 0: what comes are datagrams or connections. */
+	u64 loops = sum->drops[KSOCKET_DROP_LOOP] +
+		    sum->closes[KSOCKET_CLOSE_LOOP];
+	struct ksocket_losses lost;
 
 	if (watch->told_unreachable != watch->unreachable) {
 		watch->told_unreachable = watch->unreachable;
@@ -227,9 +275,9 @@ static bool ksocket_watch_tell(struct ksocket_service *svc,
 		return true;
 	}
 
-	if (ksocket_watch_lost(watch, sum) &&
-	    ksocket_watch_is_due(watch->drops_at, KSOCKET_WATCH_DROPS)) {
-		ksocket_watch_tell_drops(svc, sum);
+	if (ksocket_watch_lost(watch, sum, &lost) &&
+	    ksocket_watch_is_due(watch->lost_at, KSOCKET_WATCH_LOSSES)) {
+		ksocket_watch_tell_losses(svc, sum, &lost);
 		return true;
 	}
 
@@ -240,11 +288,13 @@ static bool ksocket_watch_tell(struct ksocket_service *svc,
 static unsigned long ksocket_watch_next(const struct ksocket_watch *watch,
 					const struct ksocket_totals *sum, bool refused)
 {
+	struct ksocket_losses lost;
+
 	/* As long as somebody sends, the receiver may be back at any time. */
 	if (watch->told_unreachable != watch->unreachable || watch->trying ||
 	    refused)
 		return KSOCKET_WATCH_POLL;
-	if (watch->unreachable || ksocket_watch_lost(watch, sum))
+	if (watch->unreachable || ksocket_watch_lost(watch, sum, &lost))
 		return HZ;
 
 	return 0;
@@ -292,7 +342,7 @@ void ksocket_watch_init(struct ksocket_service *svc)
 	INIT_DELAYED_WORK(&watch->work, ksocket_watch_work);
 	watch->told_at = now - KSOCKET_WATCH_PAUSE;
 	watch->loop_at = now - KSOCKET_WATCH_LOOP;
-	watch->drops_at = now - KSOCKET_WATCH_DROPS;
+	watch->lost_at = now - KSOCKET_WATCH_LOSSES;
 }
 
 /**

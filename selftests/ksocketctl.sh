@@ -671,6 +671,7 @@ listens() {
 }
 
 monitoring() {
+	local one
 	begin
 	spawn - "$CTL" monitor >"$TMP/text"
 	spawn - "$CTL" -j -t monitor >"$TMP/json"
@@ -680,7 +681,12 @@ monitoring() {
 	wait_for 20 grep -q ^unreachable "$TMP/text"
 	ctl del b
 	wait_for 20 grep -q ^stopped "$TMP/text"
-	ctl add c listen 127.0.0.1:7000 echo proto tcp
+	ctl add c listen 127.0.0.1:7000 echo proto tcp max-connections 1
+	exec {one}<>/dev/tcp/127.0.0.1/7000
+	# This one is reset, which it may be before it is open.
+	(: <>/dev/tcp/127.0.0.1/7000) 2>/dev/null || true
+	wait_for 20 grep -q ^dropped "$TMP/text"
+	exec {one}>&-
 	ctl del c
 	# One that has neither a listen address nor, in an event, a text.
 	ctl add s listen 127.0.0.1:7000 beacon-sink
@@ -691,6 +697,7 @@ monitoring() {
 unreachable b 127.0.0.1:7001 Connection refused
 stopped b asked
 started c listen 127.0.0.1:7000 echo proto tcp threads 1
+dropped c limit 1
 stopped c asked
 started s listen 127.0.0.1:7000 beacon-sink proto udp threads 1
 started lamp beacon 127.0.0.1:7000 proto udp threads 1
@@ -701,10 +708,11 @@ stopped lamp asked"
 		echo '['
 		sed '$!s/$/,/' "$TMP/json"
 		echo ']'
-	} | is_json "[e['name'] for e in got] == ['b', 'b', 'b', 'c', 'c', 's', 'lamp', 'lamp'] and
+	} | is_json "[e['name'] for e in got] == ['b', 'b', 'b', 'c', 'c', 'c', 's', 'lamp', 'lamp'] and
 		all(len(e['timestamp']) == 26 for e in got) and got[3]['proto'] == 'tcp' and
-		got[6]['mode'] == 'beacon' and 'listen' not in got[6]" || fail "JSON"
-	assert_eq "events in JSON" "$(wc -l <"$TMP/json")" 8
+		got[4]['closes']['limit'] == 1 and
+		got[7]['mode'] == 'beacon' and 'listen' not in got[7]" || fail "JSON"
+	assert_eq "events in JSON" "$(wc -l <"$TMP/json")" 9
 	unload
 }
 

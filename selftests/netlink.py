@@ -302,6 +302,15 @@ def exchanged(sock, payload):
     return got == payload
 
 
+def turned_off(port=7000):
+    """A connection that is reset, or closed, without a byte; it may be while it begins."""
+    try:
+        with connect(port) as sock:
+            assert sock.recv(1) == b""
+    except ConnectionResetError:
+        pass
+
+
 def until(what, seconds=20):
     """Wait until it is true."""
     end = time.monotonic() + seconds
@@ -704,6 +713,21 @@ class Listener(threading.Thread):
             time.sleep(0.01)
         raise AssertionError(f"no {name} within {seconds} s: {self.told}")
 
+    def losses(self, name, event, kind, reason, count, skip=0):
+        """When so many were told, and no others; where the processor is slow, in parts."""
+        end = time.monotonic() + 40
+        told = []
+        while time.monotonic() < end:
+            told = [(when, {key: n for key, n in msg[kind].items() if n})
+                    for when, what, msg in self.told[skip:]
+                    if (what, msg["name"]) == (event, name)]
+            if sum(lost.get(reason, 0) for _, lost in told) >= count:
+                break
+            time.sleep(0.05)
+        assert sum(lost.get(reason, 0) for _, lost in told) == count, self.told
+        assert all(set(lost) == {reason} for _, lost in told), told
+        return told[0][0], told[-1][0]
+
 
 # What the kernel does within a second, this test sees a bit later, the more so on
 # a machine that others use as well. What is forgotten never comes.
@@ -959,25 +983,10 @@ def losses_told():
         for _ in range(3):
             sock.sendto(payload, ("127.0.0.1", port))
 
-    def drops_of(name, event, reason, count, skip=0):
-        """When so many were told, and no others; where the processor is slow, in parts."""
-        end = time.monotonic() + 40
-        told = []
-        while time.monotonic() < end:
-            told = [(when, {key: n for key, n in msg["drops"].items() if n})
-                    for when, what, msg in listener.told[skip:]
-                    if (what, msg["name"]) == (event, name)]
-            if sum(drops.get(reason, 0) for _, drops in told) >= count:
-                break
-            time.sleep(0.05)
-        assert sum(drops.get(reason, 0) for _, drops in told) == count, listener.told
-        assert all(set(drops) == {reason} for _, drops in told), told
-        return told[0][0], told[-1][0]
-
-    suspected, _ = drops_of("b", "loop-suspected", "loop", 3)
-    _, last = drops_of("c", "drop-alarm", "src-port-low", 3)
+    suspected, _ = listener.losses("b", "loop-suspected", "drops", "loop", 3)
+    _, last = listener.losses("c", "drop-alarm", "drops", "src-port-low", 3)
     # As a part of all losses a loop is told as well, but not at the same time.
-    when, _ = drops_of("b", "drop-alarm", "loop", 3)
+    when, _ = listener.losses("b", "drop-alarm", "drops", "loop", 3)
     assert when - suspected > 0.5, f"{when - suspected} s"
 
     # The next ones are added up.
@@ -985,11 +994,45 @@ def losses_told():
     for _ in range(4):
         low.sendto(b"low", ("127.0.0.1", 7002))
         time.sleep(0.5)
-    when, end = drops_of("c", "drop-alarm", "src-port-low", 4, skip)
+    when, end = listener.losses("c", "drop-alarm", "drops", "src-port-low", 4, skip)
     assert when == end, "they were not added up"
     print(f"two alarms within {when - last:.1f} s")
     assert when - last > 8, f"{when - last} s"
     for name in ("a", "b", "c"):
+        ynl.do("service-del", {"name": name})
+
+
+def turned_away():
+    """Connections beyond the limit, and one that goes in a circle."""
+    ynl = family()
+    listener = Listener()
+    ynl.do("service-new", {"name": "few", "mode": "echo", "proto": "tcp",
+                           "listen": {"ipv4": "127.0.0.1", "port": 7002},
+                           "max-connections": 1})
+    for name, here, there in (("there", HERE, THERE), ("back", THERE, HERE)):
+        ynl.do("service-new", {"name": name, "mode": "relay", "proto": "tcp",
+                               "listen": here, "reply": there})
+    with connect(7002) as one:
+        assert exchanged(one, b"hello")
+        for _ in range(3):
+            turned_off(7002)
+        _, last = listener.losses("few", "drop-alarm", "closes", "limit", 3)
+        turned_off()
+        # Eight of them in a row are four times both; the ninth would be the first.
+        suspected, _ = listener.losses("there", "loop-suspected", "closes", "loop", 1)
+        when, _ = listener.losses("there", "drop-alarm", "closes", "loop", 1)
+        assert when - suspected > 0.5, f"{when - suspected} s"
+        # The next ones are added up.
+        skip = len(listener.told)
+        for _ in range(4):
+            turned_off(7002)
+        when, end = listener.losses("few", "drop-alarm", "closes", "limit", 4, skip)
+        assert when == end, "they were not added up"
+        assert when - last > 8, f"{when - last} s"
+    # What clients and receivers do is no loss of the service's own.
+    assert not [msg for _, what, msg in listener.told
+                if what == "drop-alarm" and msg["name"] == "back"], listener.told
+    for name in ("few", "there", "back"):
         ynl.do("service-del", {"name": name})
 
 

@@ -74,6 +74,7 @@ uplink() { by_library uplink; }
 beacon_told() { by_library beacon_told; }
 sink_counts() { by_library sink_counts; }
 losses_told() { by_library losses_told; }
+turned_away() { by_library turned_away; }
 dialogue() { by_library dialogue; }
 outer_world() { by_library outer_world; }
 
@@ -106,6 +107,7 @@ ksocket_run_tests \
 	beacon_told:"likewise of a beacon's receiver, whom nobody makes it send to" \
 	sink_counts:"what a sink of beacons counts, and from 0 again" \
 	losses_told:"loops and losses are told, now and then" \
+	turned_away:"likewise connections that are turned away" \
 	dialogue:"a message, its answer, and what the kernel says on its own" \
 	outer_world:"an unprivileged user namespace has its own services" \
 	one_object:"a service of the parameters, and the last word at unload"

@@ -342,6 +342,11 @@ static json_t *decode_drops(const struct nlattr *attr)
 	return decode_counters(attr, drop_counters);
 }
 
+static json_t *decode_closes(const struct nlattr *attr)
+{
+	return decode_counters(attr, close_counters);
+}
+
 struct attribute {
 	const char *name;
 	json_t *(*decode)(const struct nlattr *attr);
@@ -363,6 +368,7 @@ static const struct attribute attributes[] = {
 	[KSOCKET_A_SERVICE_UNREACHABLE] = { "unreachable", decode_flag },
 	[KSOCKET_A_SERVICE_STATS] = { "stats", decode_stats },
 	[KSOCKET_A_SERVICE_DROPS] = { "drops", decode_drops },
+	[KSOCKET_A_SERVICE_CLOSES] = { "closes", decode_closes },
 	[KSOCKET_A_SERVICE_STOP_REASON] = { "reason", decode_reason },
 	[KSOCKET_A_SERVICE_ERROR] = { "error", decode_errno },
 	[KSOCKET_A_SERVICE_PROTO] = { "proto", decode_proto },

@@ -698,6 +698,7 @@ void print_event(json_t *event)
 		if (json_object_get(event, "error"))
 			printf(" %s", get_string(event, "error"));
 		print_nonzero(json_object_get(event, "drops"), drop_counters);
+		print_nonzero(json_object_get(event, "closes"), close_counters);
 	}
 	putchar('\n');
 }
