@@ -214,6 +214,8 @@ static void ksocket_watch_receiver(struct ksocket_service *svc,
 		watch->sent = sum->tx_packets;
 		WRITE_ONCE(watch->unreachable, true);
 	} else if (watch->unreachable && ksocket_watch_is_back(svc, sum)) {
+		/* Or the work would look for ever. */
+		watch->trying = false;
 		WRITE_ONCE(watch->unreachable, false);
 	}
 }

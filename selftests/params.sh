@@ -249,6 +249,34 @@ params_in_use_shared() {
 	refute loaded
 }
 
+# shares PROTO: somebody of our own uid comes to share the port of the service
+shares() {
+	local kind=DGRAM
+	[ "$1" = udp ] || kind=STREAM
+	python3 -c "
+import socket
+sock = socket.socket(socket.AF_INET, socket.SOCK_$kind)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+sock.bind(('127.0.0.1', 2325))
+if sock.type == socket.SOCK_STREAM:
+    sock.listen()"
+}
+
+# Nor do we share ours with anybody, though the threads share it among themselves.
+params_shared_by_threads() {
+	local proto
+	[ "$(nproc)" -ge 2 ] || skip "needs two CPUs"
+	for proto in udp tcp; do
+		load mode=echo proto=$proto threads=2
+		refute shares $proto 2>"$TMP/said"
+		assert_eq "$proto" "$(tail -n 1 "$TMP/said")" "OSError: [Errno 98] Address already in use"
+		unload
+		# Without the service it can be had.
+		shares $proto
+	done
+}
+
 params_not_local() {
 	refused EADDRNOTAVAIL \
 		"listen_addr=192.0.2.77: not an address of this host or namespace" \
@@ -380,6 +408,7 @@ ksocket_run_tests \
 	params_self_loop_host:"the same on a host's own addresses" \
 	params_in_use:"a port in use" \
 	params_in_use_shared:"a port in use by someone who shares it" \
+	params_shared_by_threads:"nobody else shares a port that threads share" \
 	params_not_local:"an address that is not here" \
 	params_no_route:"a receiver without a route" \
 	params_ipv6_off:"IPv6 switched off: an error only where it was asked for" \

@@ -1054,6 +1054,37 @@ circle() {
 	rmmod ksocket
 }
 
+# ss -K closes the listen socket, as an administrator may. It listens again, on its
+# port and its device, and its connections are as before; so are those that were there.
+_listener_killed() {
+	local fd errors threads=$1
+	ns_pair a b
+	load_tcp_in a mode=echo listen_addr=0.0.0.0 device=veth0 "threads=$threads"
+	hold_start b 192.0.2.1 2 -e
+	for _ in 1 2; do
+		errors=$(counter recv_errors a)
+		in_ns a ss -K -tl "sport = :$PORT" >/dev/null
+		[ -n "$(in_ns a ss -Htl "sport = :$PORT")" ] || sleep 1
+		[ "$(counter recv_errors a)" -gt "$errors" ] || skip "no CONFIG_INET_DIAG_DESTROY"
+		wait_for 20 _listens_on veth0 "$threads"
+		in_ns b "$KSOCKET_TESTS/tcp_load" echo 192.0.2.1 $PORT -c 8 -n 100001
+	done
+	wait_for 20 shows a connections=2 accepted=18 close_done=16
+	hold_end
+	tcp_unload a
+	ns_del a
+	ns_del b
+}
+
+_listens_on() {
+	[ "$(in_ns a ss -Htln "sport = :$PORT" | grep -c "%$1:$PORT ")" = "$2" ]
+}
+
+listener_killed() {
+	_listener_killed 1
+	[ "$(nproc)" -lt 2 ] || _listener_killed 2
+}
+
 # --- ports and parameters ---
 
 port_in_use() {
@@ -1169,6 +1200,7 @@ ksocket_run_tests \
 	rounds:"$ROUNDS ends of services and namespaces with connections at work" \
 	chain:"eight services in a row, and not nine" \
 	circle:"two relays to each other" \
+	listener_killed:"ss -K of the listen socket does not stop it" \
 	port_in_use:"a port in use" \
 	port_of_udp:"a port in use by UDP" \
 	port_again:"the same port again at once" \

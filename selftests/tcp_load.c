@@ -261,6 +261,18 @@ static bool push_some(struct conn *c, __u64 end)
 	return true;
 }
 
+/* A connection that was reset is not one any more; what is said is the reset. */
+static int why(struct conn *c, int err)
+{
+	socklen_t len = sizeof(err);
+	int reset = 0;
+
+	if (err == ENOTCONN && !getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &reset, &len) &&
+	    reset)
+		return reset;
+	return err;
+}
+
 /* Return: 0 when there is nothing to do for now, or an errno. */
 static int push(struct conn *c)
 {
@@ -269,7 +281,7 @@ static int push(struct conn *c)
 			return errno == EAGAIN ? 0 : errno;
 	if (!c->fin && (!plan.fin_late || c->received == plan.want)) {
 		if (shutdown(c->fd, SHUT_WR))
-			return errno;
+			return why(c, errno);
 		c->fin = true;
 	}
 	return 0;

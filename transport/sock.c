@@ -9,7 +9,7 @@
  * @sk: the socket
  * @size: bytes, or 0 to leave it
  *
- * As SO_SNDBUFFORCE: the administrator's word counts.
+ * As SO_SNDBUFFORCE does; ksocket_config_check_buffers() has judged who may.
  *
  * Context: process context, may sleep; takes the lock of the socket.
  */
@@ -106,6 +106,17 @@ bool ksocket_sock_is_local(struct sock *sk)
 	return local;
 }
 
+/*
+ * Workers share their port by SO_REUSEPORT, and with whoever has the same uid. He
+ * would get what was meant for the service, and with net.ipv4.tcp_migrate_req
+ * connections that do not count as users of their namespace. So it is nobody's.
+ */
+static void ksocket_sock_share_with_nobody(struct socket *sock)
+{
+	SOCK_INODE(sock)->i_uid = INVALID_UID;
+	WRITE_ONCE(sock->sk->sk_uid, INVALID_UID);
+}
+
 /**
  * ksocket_sock_create_listen() - make a socket to listen, as far as all are alike
  * @svc: the service
@@ -143,6 +154,8 @@ int ksocket_sock_create_listen(const struct ksocket_service *svc, int type,
 					    cfg->device, -err);
 	}
 
+	if (cfg->threads > 1)
+		ksocket_sock_share_with_nobody(sock);
 	if (cfg->listen.sa.sa_family == AF_INET6)
 		ksocket_sock_set_dual_stack(sock->sk);
 	ksocket_sock_set_sndbuf(sock->sk, cfg->sndbuf);

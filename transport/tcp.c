@@ -159,7 +159,10 @@ static void ksocket_tcp_set_options(const struct ksocket_config *cfg,
 	unsigned int idle = cfg->keepalive;
 
 	tcp_sock_set_nodelay(sk);
+	/* The stack sets others at the same time. */
+	lock_sock(sk);
 	sock_set_flag(sk, SOCK_URGINLINE);
+	release_sock(sk);
 	if (!idle)
 		return;
 
@@ -198,6 +201,8 @@ static void ksocket_tcp_end_close(struct ksocket_tcp_end *end)
 static void ksocket_tcp_describe(const struct ksocket_tcp_conn *conn,
 				 struct ksocket_conn_info *info)
 {
+	/* Not before that, which may be a tick later by then. */
+	u64 active = READ_ONCE(conn->active);
 	u64 now = get_jiffies_64();
 
 	memset(info, 0, sizeof(*info));
@@ -205,7 +210,7 @@ static void ksocket_tcp_describe(const struct ksocket_tcp_conn *conn,
 	info->peer = conn->peer;
 	info->state = READ_ONCE(conn->state);
 	info->age = jiffies64_to_msecs(now - conn->since);
-	info->idle = jiffies64_to_msecs(now - READ_ONCE(conn->active));
+	info->idle = jiffies64_to_msecs(now - active);
 	info->rx_bytes = READ_ONCE(conn->rx_bytes);
 	info->tx_bytes = READ_ONCE(conn->tx_bytes);
 }
@@ -499,10 +504,15 @@ static void ksocket_tcp_starve(struct ksocket_worker *worker)
 static void ksocket_tcp_mend(struct ksocket_worker *worker)
 {
 	const struct ksocket_config *cfg = &worker->svc->cfg;
+	struct sock *sk = worker->listen->sk;
 
-	sock_error(worker->listen->sk);
+	lock_sock(sk);
+	sock_error(sk);
+	/* All its connections would be born with that. */
+	WRITE_ONCE(sk->sk_shutdown, 0);
+	release_sock(sk);
 	if (cfg->ifindex)
-		sock_bindtoindex(worker->listen->sk, cfg->ifindex, true);
+		sock_bindtoindex(sk, cfg->ifindex, true);
 	if (kernel_listen(worker->listen, cfg->backlog))
 		ksocket_tcp_starve(worker);
 }
@@ -539,7 +549,8 @@ static void ksocket_tcp_conn_fail(struct ksocket_tcp_conn *conn, int err)
 {
 	enum ksocket_close reason = KSOCKET_CLOSE_RESET;
 
-	if (err == -ETIMEDOUT)
+	/* Who does not acknowledge may be one whom no way leads to any more. */
+	if (err == -ETIMEDOUT || err == -EHOSTUNREACH || err == -ENETUNREACH)
 		reason = KSOCKET_CLOSE_TIMEOUT;
 	else if (err == -ENOMEM)
 		reason = KSOCKET_CLOSE_NOMEM;
@@ -637,12 +648,25 @@ static bool ksocket_tcp_end_is_closed(const struct ksocket_tcp_end *end)
 	return !end->sock || inet_sk_state_load(end->sock->sk) == TCP_CLOSE;
 }
 
+/* A socket that is closed, but not by the ends of both sides, was reset. */
+static int ksocket_tcp_end_error(const struct ksocket_tcp_end *end)
+{
+	struct sock *sk = end->sock->sk;
+	int err = sock_error(sk);
+
+	/* Sending may have been told the error instead. */
+	if (!err && ksocket_tcp_end_is_closed(end) &&
+	    !(end->shut && sock_flag(sk, SOCK_DONE)))
+		err = -ECONNRESET;
+	return err;
+}
+
 static int ksocket_tcp_conn_error(const struct ksocket_tcp_conn *conn)
 {
-	int err = sock_error(conn->client.sock->sk);
+	int err = ksocket_tcp_end_error(&conn->client);
 
 	if (!err && conn->upstream.sock)
-		err = sock_error(conn->upstream.sock->sk);
+		err = ksocket_tcp_end_error(&conn->upstream);
 	return err;
 }
 

@@ -240,9 +240,8 @@ static int ksocket_tcp_read(struct ksocket_tcp_end *from, struct sock *to,
 	};
 	int moved = tcp_read_sock(sk, &desc, ksocket_tcp_actor);
 
-	/* A reset is no end. */
-	if (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN && !tcp_inq(sk) &&
-	    !READ_ONCE(sk->sk_err))
+	/* A reset is no end, though it shuts everything down. */
+	if (sock_flag(sk, SOCK_DONE) && !tcp_inq(sk) && !READ_ONCE(sk->sk_err))
 		from->eof = true;
 	return moved;
 }
