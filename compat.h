@@ -184,9 +184,12 @@ static inline void ksocket_skb_clear_tstamp(struct sk_buff *skb)
 #define KSOCKET_GENL_MCAST_ADMIN	GENL_UNS_ADMIN_PERM
 #endif
 
-/* 6.1: what is reserved in a request's header has to be 0, where we say so. */
+/*
+ * 6.1: what is reserved in a request's header has to be 0 from this operation on,
+ * and flags that say nothing as well; NLM_F_EXCL and NLM_F_REPLACE do to the first.
+ */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
-#define KSOCKET_GENL_STRICT_OPS	.resv_start_op = KSOCKET_CMD_MAX + 1,
+#define KSOCKET_GENL_STRICT_OPS	.resv_start_op = KSOCKET_CMD_SERVICE_NEW + 1,
 #else
 #define KSOCKET_GENL_STRICT_OPS
 #endif

@@ -16,7 +16,7 @@
 #include <linux/module.h>
 #include <linux/nsproxy.h>
 #include <linux/rculist.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 #include <net/net_namespace.h>
@@ -32,6 +32,9 @@
 
 /* Times that a softirq looks again at what others keep bringing. */
 #define KSOCKET_ROUNDS	4
+
+/* When a service stops, a receiver that goes on acknowledging has so long. */
+#define KSOCKET_LINGER	(200 * NSEC_PER_MSEC)
 
 /* Threads in all network namespaces that user namespaces own. */
 #define KSOCKET_USERNS_THREADS	256
@@ -831,11 +834,13 @@ static void ksocket_service_announce(const struct ksocket_service *svc)
 
 	trace_ksocket_service_start(svc);
 	ksocket_nl_started(svc);
-	pr_info("service %s started: %s %s, %s%s%s%s, threads %u\n",
-		cfg->name, ksocket_proto_name(cfg->proto), svc->listen_text,
-		cfg->mode->name, ksocket_has_receiver(cfg) ? " to " : "",
-		ksocket_has_receiver(cfg) ? svc->reply_text : "",
-		ksocket_has_uplink(cfg) ? " by tcp" : "", cfg->threads);
+	ksocket_info(svc->net,
+		     "service %s started: %s %s, %s%s%s%s, threads %u\n",
+		     cfg->name, ksocket_proto_name(cfg->proto),
+		     svc->listen_text, cfg->mode->name,
+		     ksocket_has_receiver(cfg) ? " to " : "",
+		     ksocket_has_receiver(cfg) ? svc->reply_text : "",
+		     ksocket_has_uplink(cfg) ? " by tcp" : "", cfg->threads);
 }
 
 /* Nothing half-started is ever visible: threads run, or nothing is left. */
@@ -885,14 +890,23 @@ err_close_workers:
 	return err;
 }
 
-/* Joining under the lock is safe because no worker ever takes it. */
+static ktime_t ksocket_linger(void)
+{
+	return ktime_add_ns(ktime_get(), KSOCKET_LINGER);
+}
+
+/*
+ * Joining under the lock is safe because no worker ever takes it. Up to @linger
+ * what is queued may still go out.
+ */
 static void ksocket_service_stop(struct ksocket_service *svc,
-				 enum ksocket_stop_reason reason)
+				 enum ksocket_stop_reason reason, ktime_t linger)
 {
 	unsigned int i;
 
 	lockdep_assert_held(&svc->kn->lock);
 
+	svc->linger = linger;
 	list_del(&svc->node);
 	ksocket_net_changed(svc->kn);
 	ksocket_guard_detach(svc);
@@ -906,7 +920,7 @@ static void ksocket_service_stop(struct ksocket_service *svc,
 
 	trace_ksocket_service_stop(svc);
 	ksocket_nl_stopped(svc->net, svc->cfg.name, reason);
-	pr_info("service %s stopped\n", svc->cfg.name);
+	ksocket_info(svc->net, "service %s stopped\n", svc->cfg.name);
 	ksocket_service_free(svc);
 }
 
@@ -920,17 +934,22 @@ static int ksocket_service_replace(struct ksocket_service *old,
 	struct ksocket_config *was;
 	int err;
 
+	/* Who is being killed could make no thread, neither a new nor an old one. */
+	if (fatal_signal_pending(current))
+		return ksocket_report(rep, -EINTR, "killed");
+
 	was = kmemdup(&old->cfg, sizeof(old->cfg), GFP_KERNEL);
 	if (!was)
 		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
 					    "no memory for a service",
 					    "no memory for a service");
 
-	ksocket_service_stop(old, KSOCKET_STOP_REASON_REPLACED);
+	ksocket_service_stop(old, KSOCKET_STOP_REASON_REPLACED,
+			     ksocket_linger());
 	err = ksocket_service_start_one(net, cfg, rep);
 	if (err && ksocket_service_start_one(net, was, &again)) {
-		pr_err("service %s is gone, it could not be started again: %s\n",
-		       was->name, again.text);
+		pr_err_ratelimited("service %s is gone, it could not be started again: %s\n",
+				   was->name, again.text);
 		ksocket_nl_stopped(net, was->name, KSOCKET_STOP_REASON_ERROR);
 	}
 	kfree(was);
@@ -1015,8 +1034,8 @@ static int ksocket_service_start_locked(struct net *net,
  *
  * Context: process context, may sleep; takes the namespace's lock.
  * Return: 0, or a negative errno: -EADDRINUSE, -EADDRNOTAVAIL, -ELOOP,
- * -EINVAL, -ERANGE, -EEXIST, -ESHUTDOWN, -EAFNOSUPPORT, -EUSERS, -ENOMEM, or
- * what the stack says.
+ * -EINVAL, -ERANGE, -EPERM, -EEXIST, -ESHUTDOWN, -EAFNOSUPPORT, -EUSERS,
+ * -ENOMEM, -EINTR, or what the stack says.
  */
 int ksocket_service_start(struct net *net, const struct ksocket_config *cfg,
 			  enum ksocket_start how, struct ksocket_report *rep)
@@ -1025,6 +1044,10 @@ int ksocket_service_start(struct net *net, const struct ksocket_config *cfg,
 	int err;
 
 	err = ksocket_config_check(cfg, rep);
+	if (err)
+		return err;
+
+	err = ksocket_config_check_buffers(net, cfg->rcvbuf, cfg->sndbuf, rep);
 	if (err)
 		return err;
 
@@ -1056,7 +1079,8 @@ int ksocket_service_end(struct net *net, const char *name,
 	mutex_lock(&kn->lock);
 	svc = ksocket_service_find(kn, name, rep);
 	if (svc)
-		ksocket_service_stop(svc, KSOCKET_STOP_REASON_ASKED);
+		ksocket_service_stop(svc, KSOCKET_STOP_REASON_ASKED,
+				     ksocket_linger());
 	mutex_unlock(&kn->lock);
 	return svc ? 0 : -ENOENT;
 }
@@ -1095,11 +1119,11 @@ static void ksocket_service_change(struct ksocket_service *svc,
  * ksocket_service_set() - change a running service
  * @net: the namespace
  * @name: its name
- * @change: what to change; the sizes are judged by the caller
+ * @change: what to change; that the sizes are in their range is the caller's
  * @rep: says what was wrong
  *
  * Context: process context, may sleep; takes the namespace's lock.
- * Return: 0 or -ENOENT.
+ * Return: 0, -ENOENT or -EPERM.
  */
 int ksocket_service_set(struct net *net, const char *name,
 			const struct ksocket_change *change,
@@ -1107,6 +1131,12 @@ int ksocket_service_set(struct net *net, const char *name,
 {
 	struct ksocket_net *kn = ksocket_net(net);
 	struct ksocket_service *svc;
+	int err;
+
+	err = ksocket_config_check_buffers(net, change->rcvbuf, change->sndbuf,
+					   rep);
+	if (err)
+		return err;
 
 	mutex_lock(&kn->lock);
 	svc = ksocket_service_find(kn, name, rep);
@@ -1204,14 +1234,14 @@ static int __net_init ksocket_net_init(struct net *net)
 }
 
 static void ksocket_net_close(struct ksocket_net *kn,
-			      enum ksocket_stop_reason reason)
+			      enum ksocket_stop_reason reason, ktime_t linger)
 {
 	struct ksocket_service *svc, *next;
 
 	mutex_lock(&kn->lock);
 	kn->closed = true;
 	list_for_each_entry_safe(svc, next, &kn->services, node)
-		ksocket_service_stop(svc, reason);
+		ksocket_service_stop(svc, reason, linger);
 	mutex_unlock(&kn->lock);
 }
 
@@ -1220,7 +1250,8 @@ static void __net_exit ksocket_net_exit(struct net *net)
 	struct ksocket_net *kn = ksocket_net(net);
 
 	ksocket_proc_exit(net);
-	ksocket_net_close(kn, KSOCKET_STOP_REASON_NAMESPACE_EXIT);
+	/* All other namespaces that end are waiting. */
+	ksocket_net_close(kn, KSOCKET_STOP_REASON_NAMESPACE_EXIT, 0);
 	mutex_destroy(&kn->demux_lock);
 	mutex_destroy(&kn->lock);
 }
@@ -1273,15 +1304,20 @@ static int __init ksocket_init(void)
 	if (err)
 		goto err_watch;
 
-	err = ksocket_nl_init();
+	err = ksocket_start_from_params(current->nsproxy->net_ns);
 	if (err)
 		goto err_net;
 
+	/*
+	 * The doors come last. Who is inside holds the module, but an init that
+	 * fails frees it without asking: what anybody can make fail, as taking
+	 * the port, is done by now.
+	 */
 	err = ksocket_so_init();
 	if (err)
-		goto err_netlink;
+		goto err_net;
 
-	err = ksocket_start_from_params(current->nsproxy->net_ns);
+	err = ksocket_nl_init();
 	if (err)
 		goto err_sockopt;
 
@@ -1289,8 +1325,6 @@ static int __init ksocket_init(void)
 
 err_sockopt:
 	ksocket_so_exit();
-err_netlink:
-	ksocket_nl_exit();
 err_net:
 	unregister_pernet_device(&ksocket_net_ops);
 err_watch:
@@ -1302,12 +1336,14 @@ module_init(ksocket_init);
 /* While there still is somebody to be told, and for good. */
 static void ksocket_close_all(void)
 {
+	/* One for all, or the many would add up. */
+	ktime_t linger = ksocket_linger();
 	struct net *net;
 
 	down_read(&net_rwsem);
 	for_each_net(net)
 		ksocket_net_close(ksocket_net(net),
-				  KSOCKET_STOP_REASON_MODULE_UNLOAD);
+				  KSOCKET_STOP_REASON_MODULE_UNLOAD, linger);
 	up_read(&net_rwsem);
 }
 

@@ -33,6 +33,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/u64_stats_sync.h>
+#include <linux/utsname.h>
 #include <linux/workqueue.h>
 
 #include <uapi/linux/ksocket_netlink.h>
@@ -309,6 +310,8 @@ struct ksocket_mode;
  * @framing: how datagrams are told apart in a connection to the receiver
  * @queue_bytes: size of the queue of datagrams before that, for each thread,
  *	%KSOCKET_QUEUE_BYTES_MIN to %KSOCKET_QUEUE_BYTES_MAX
+ * @host: name of the host as who has asked for the service sees it, where that is
+ *	in a UTS namespace of his own, or empty
  * @text_len: bytes in @text
  * @text: what mode text answers, or of what mode beacon makes beacons
  *
@@ -339,6 +342,7 @@ struct ksocket_config {
 	enum ksocket_proto reply_proto;
 	enum ksocket_framing framing;
 	unsigned int queue_bytes;
+	char host[__NEW_UTS_LEN + 1];
 	u16 text_len;
 	char text[KSOCKET_TEXT_MAX + 1];
 };
@@ -646,6 +650,7 @@ struct ksocket_watch {
  * @listen_end: the listen address, for loop detection
  * @rcu: the endpoints are looked up under RCU
  * @watch: what it says without being asked
+ * @linger: when it stops, up to when what is queued may still go out
  * @connections: TCP connections there are, of clients or of datagrams to the
  *	receiver
  * @workers: cfg.threads of them
@@ -662,11 +667,24 @@ struct ksocket_service {
 	struct ksocket_endpoint listen_end;
 	struct rcu_head rcu;
 	struct ksocket_watch watch;
+	ktime_t linger;
 	atomic_t connections;
 	struct ksocket_worker workers[];
 };
 
 #define KSOCKET_ENDPOINT_BITS	6
+
+/*
+ * As pr_info(), but an administrator of no more than a user namespace does not
+ * fill the log of the machine.
+ */
+#define ksocket_info(net, fmt, ...)					\
+do {									\
+	if ((net)->user_ns == &init_user_ns)				\
+		pr_info(fmt, ##__VA_ARGS__);				\
+	else								\
+		pr_info_ratelimited(fmt, ##__VA_ARGS__);		\
+} while (0)
 
 /**
  * struct ksocket_net - what ksocket keeps for one network namespace
@@ -1057,6 +1075,9 @@ int ksocket_config_set_ipv6(struct net *net, union ksocket_addr *addr,
 			    const struct in6_addr *ip, u16 port, u32 scope);
 int ksocket_config_check(const struct ksocket_config *cfg,
 			 struct ksocket_report *rep);
+int ksocket_config_check_buffers(const struct net *net, unsigned int rcvbuf,
+				 unsigned int sndbuf,
+				 struct ksocket_report *rep);
 bool ksocket_config_same(const struct ksocket_config *a,
 			 const struct ksocket_config *b);
 

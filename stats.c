@@ -369,6 +369,12 @@ static void ksocket_totals_add_worker(struct ksocket_totals *sum,
 		ksocket_totals_add(sum, per_cpu_ptr(worker->stats, cpu));
 }
 
+/* The stack counts in 32 bits, and may have begun anew since the last reset. */
+static u64 ksocket_totals_turned(u64 now, u64 base)
+{
+	return now < base ? now + (1ULL << 32) : now;
+}
+
 /**
  * ksocket_totals_read_worker() - add up the counters of a worker
  * @worker: the worker; the caller keeps it from going away
@@ -381,9 +387,13 @@ void ksocket_totals_read_worker(const struct ksocket_worker *worker,
 
 	ksocket_totals_add_worker(sum, worker);
 	if (transport->rx_overflow)
-		sum->rx_overflow += transport->rx_overflow(worker);
+		sum->rx_overflow +=
+			ksocket_totals_turned(transport->rx_overflow(worker),
+					      worker->base.rx_overflow);
 	if (transport->reply_ignored)
-		sum->reply_ignored += transport->reply_ignored(worker);
+		sum->reply_ignored +=
+			ksocket_totals_turned(transport->reply_ignored(worker),
+					      worker->base.reply_ignored);
 	ksocket_totals_subtract(sum, &worker->base);
 }
 

@@ -6,9 +6,13 @@
 #include <linux/cpumask.h>
 #include <linux/ctype.h>
 #include <linux/netdevice.h>
+#include <linux/nsproxy.h>
+#include <linux/sched.h>
 #include <linux/string.h>
+#include <linux/user_namespace.h>
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
+#include <net/sock.h>
 
 #include "ksocket.h"
 
@@ -31,6 +35,9 @@ void ksocket_config_init(struct ksocket_config *cfg)
 	cfg->interval = 2000;
 	cfg->framing = KSOCKET_FRAMING_LENGTH;
 	cfg->queue_bytes = 1024 * 1024;
+	/* As in ksocket_beacon_value(), nobody locks the name. */
+	if (current->nsproxy->uts_ns != &init_uts_ns)
+		strscpy(cfg->host, utsname()->nodename, sizeof(cfg->host));
 }
 
 /**
@@ -143,14 +150,18 @@ int ksocket_config_set_ipv6(struct net *net, union ksocket_addr *addr,
 	return 0;
 }
 
-/* It is written into files and logs, where it has to stay one word. */
+/*
+ * It is written into files and logs, where it has to stay one word, and given to
+ * shells, by people who did not choose it: in a container somebody else did.
+ */
 static bool ksocket_config_name_ok(const char *name)
 {
 	if (!*name)
 		return false;
 
 	for (; *name; name++)
-		if (!isascii(*name) || !isgraph(*name) || strchr("/\\\"'`", *name))
+		if (!isascii(*name) ||
+		    (!isalnum(*name) && !strchr("._:+@%=,-", *name)))
 			return false;
 
 	return true;
@@ -184,8 +195,8 @@ int ksocket_config_check(const struct ksocket_config *cfg,
 
 	if (!ksocket_config_name_ok(cfg->name))
 		return ksocket_report_field(rep, -EINVAL, KSOCKET_FIELD_NAME,
-					    "not a name, need 1 to 15 ASCII characters without space, quotes, slashes",
-					    "not a name, need 1 to %u ASCII characters without space, quotes, slashes",
+					    "not a name, need 1 to 15 letters, digits or . _ : + @ % = , -",
+					    "not a name, need 1 to %u letters, digits or . _ : + @ %% = , -",
 					    KSOCKET_NAME_MAX);
 
 	if (!cfg->threads || cfg->threads > num_online_cpus())
@@ -220,6 +231,37 @@ int ksocket_config_check(const struct ksocket_config *cfg,
 
 	return ksocket_config_check_sockbuf(cfg->sndbuf, KSOCKET_FIELD_SNDBUF,
 					    rep);
+}
+
+/**
+ * ksocket_config_check_buffers() - may buffers be that large in a namespace?
+ * @net: the namespace
+ * @rcvbuf: receive buffer in bytes
+ * @sndbuf: send buffer in bytes
+ * @rep: says why not
+ *
+ * They are as SO_RCVBUFFORCE makes them, and that is for those only who have
+ * CAP_NET_ADMIN over the machine. The others have what SO_RCVBUF lets them have.
+ *
+ * Return: 0 or -EPERM.
+ */
+int ksocket_config_check_buffers(const struct net *net, unsigned int rcvbuf,
+				 unsigned int sndbuf, struct ksocket_report *rep)
+{
+	if (net->user_ns == &init_user_ns)
+		return 0;
+
+	if (rcvbuf > READ_ONCE(sysctl_rmem_max))
+		return ksocket_report_field(rep, -EPERM, KSOCKET_FIELD_RCVBUF,
+					    "a user namespace may have net.core.rmem_max at most",
+					    "buffer of %u bytes: a user namespace may have net.core.rmem_max at most",
+					    rcvbuf);
+	if (sndbuf > READ_ONCE(sysctl_wmem_max))
+		return ksocket_report_field(rep, -EPERM, KSOCKET_FIELD_SNDBUF,
+					    "a user namespace may have net.core.wmem_max at most",
+					    "buffer of %u bytes: a user namespace may have net.core.wmem_max at most",
+					    sndbuf);
+	return 0;
 }
 
 static bool ksocket_config_same_addr(const union ksocket_addr *a,

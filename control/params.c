@@ -4,8 +4,8 @@
  *
  * All are kept as the text that was given and judged together in init, not
  * one by one in a setter: a setter cannot say what is allowed, and the
- * kernel would add a line of its own to ours. They are read-only afterwards,
- * because a running service never changes.
+ * kernel would add a line of its own to ours. They are read-only afterwards:
+ * they say what was asked for at load, not what has become of it since.
  */
 #include <linux/cpumask.h>
 #include <linux/inet.h>
@@ -230,9 +230,10 @@ static int ksocket_params_read_numbers(struct ksocket_config *cfg,
 
 	err = ksocket_param_uint("min_source_port", min_source_port, 0,
 				 U16_MAX, &number, rep);
-	cfg->min_source_port = number;
 	if (err)
 		return err;
+
+	cfg->min_source_port = number;
 
 	return ksocket_param_uint("interval", interval, KSOCKET_INTERVAL_MIN,
 				  KSOCKET_INTERVAL_MAX, &cfg->interval, rep);

@@ -67,6 +67,11 @@ static int ksocket_so_read_numbers(struct ksocket_config *cfg,
 		return -ERANGE;
 
 	cfg->mode = ksocket_mode_get(from->mode);
+	if ((from->text_len && !cfg->mode->text) ||
+	    memchr_inv(from->text + from->text_len, 0,
+		       sizeof(from->text) - from->text_len))
+		return -EINVAL;
+
 	cfg->datapath = from->datapath;
 	cfg->gro = from->gro;
 	cfg->threads = from->threads;

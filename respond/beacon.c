@@ -8,7 +8,6 @@
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/string.h>
-#include <linux/utsname.h>
 
 #include "ksocket.h"
 
@@ -101,7 +100,8 @@ static int ksocket_beacon_check(const struct ksocket_config *cfg,
 }
 
 /* Nobody locks the name against a change at the same moment; it is one or the other. */
-static size_t ksocket_beacon_value(enum ksocket_beacon_word word, u64 seq,
+static size_t ksocket_beacon_value(const struct ksocket_config *cfg,
+				   enum ksocket_beacon_word word, u64 seq,
 				   char value[__NEW_UTS_LEN + 1])
 {
 	const size_t room = __NEW_UTS_LEN + 1;
@@ -114,7 +114,8 @@ static size_t ksocket_beacon_value(enum ksocket_beacon_word word, u64 seq,
 	case KSOCKET_BEACON_WORD_MONO:
 		return scnprintf(value, room, "%llu", ktime_get_ns());
 	default:
-		return scnprintf(value, room, "%s", init_utsname()->nodename);
+		return scnprintf(value, room, "%s", *cfg->host ? cfg->host :
+				 init_utsname()->nodename);
 	}
 }
 
@@ -124,9 +125,6 @@ static size_t ksocket_beacon_value(enum ksocket_beacon_word word, u64 seq,
  * @seq: the sequence number
  * @to: where to
  * @room: bytes there
- *
- * The host is the name of the machine, whatever UTS namespace the service was
- * started from.
  *
  * Return: bytes of the beacon, of which no more than @room are there.
  */
@@ -142,7 +140,8 @@ size_t ksocket_beacon_compose(const struct ksocket_config *cfg, u64 seq,
 
 		len = ksocket_beacon_word_len(text, cfg->text_len - i);
 		if (len) {
-			part_len = ksocket_beacon_value(ksocket_beacon_word_find(text, len),
+			part_len = ksocket_beacon_value(cfg,
+							ksocket_beacon_word_find(text, len),
 							seq, value);
 			part = value;
 		}

@@ -140,6 +140,21 @@ beacon_words() {
 	sends "$long" '[0-9]{3230}'
 }
 
+# The host is the one of those who have asked for it.
+beacon_host() {
+	needs_ksocketctl
+	load listen_port=0
+	listener "$TMP/got" 2
+	# shellcheck disable=SC2016 # the other shell expands it
+	unshare --uts sh -c 'echo box >/proc/sys/kernel/hostname && exec "$@"' - "$KSOCKET_TESTS/ksocketctl" \
+		add there beacon 127.0.0.1:9000 interval $HOUR text "{host}"
+	wait_for 20 lines_at_least "$TMP/got" 1
+	"$KSOCKET_TESTS/ksocketctl" add here beacon 127.0.0.1:9000 interval $HOUR text "{host}"
+	wait "$listener"
+	assert_eq "hosts" "$(payloads "$TMP/got" | paste -sd ' ')" "box $(uname -n)"
+	rmmod ksocket
+}
+
 beacon_empty() {
 	listener "$TMP/got" 1
 	load mode=beacon reply_port=9000 interval=$HOUR text=
@@ -621,6 +636,7 @@ ksocket_run_tests \
 	beacon_steady:"$COUNT beacons, one in $INTERVAL ms, no drift" \
 	beacon_late:"a late one skips what it has missed" \
 	beacon_words:"the words of the template" \
+	beacon_host:"the name of the host, in a UTS namespace" \
 	beacon_empty:"an empty template makes empty datagrams" \
 	beacon_refused:"unknown words, intervals, threads" \
 	beacon_no_listener:"there is no listen side" \

@@ -789,6 +789,44 @@ def receiver_told():
     ynl.do("service-del", {"name": "a"})
 
 
+def quiet():
+    """When the receiver is back, nobody looks after it any more."""
+    ynl = family()
+    ynl.do("service-new", RELAY)
+    listener = Listener()
+    trace = os.path.join(os.environ["TRACING"], "instances", f"ksocket-test-{os.getpid()}")
+
+    def looks(seconds):
+        with open(f"{trace}/trace", "w", encoding="ascii"):
+            pass
+        time.sleep(seconds)
+        with open(f"{trace}/trace", encoding="ascii") as file:
+            return file.read().count("ksocket_watch_work")
+
+    os.mkdir(trace)
+    try:
+        with open(f"{trace}/events/workqueue/workqueue_execute_start/enable", "w",
+                  encoding="ascii") as file:
+            file.write("1")
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sender.connect(("127.0.0.1", 7000))
+        sender.send(b"x")
+        listener.wait("receiver-unreachable", 30)
+        # This is how it would be seen.
+        assert looks(3) >= 1
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        receiver.bind(("127.0.0.1", 7001))
+        while not [what for _, what, _ in listener.told if what == "receiver-back"]:
+            sender.send(b"x")
+            time.sleep(0.05)
+        time.sleep(2)
+        got = looks(3)
+        assert got == 0, f"{got} looks"
+    finally:
+        os.rmdir(trace)
+    ynl.do("service-del", {"name": "a"})
+
+
 def upstream_told():
     """The same of a receiver of connections."""
     ynl = family()
@@ -1079,6 +1117,14 @@ def own_world():
     ynl.do("service-new", dict(ECHO, name="mine"))
     assert asked(7000) == b"hello"
     assert names(ynl) == ["mine"]
+    # Buffers are as large as anybody's, not as the machine's administrator's.
+    for size in ({"rcvbuf": (1 << 30) - 1}, {"sndbuf": 1 << 29}):
+        what, = size
+        text = "a user namespace may have net.core." + ("r" if what == "rcvbuf" else "w")
+        refused(ynl, "service-new", dict(ECHO, name="x", listen=THERE, **size), errno.EPERM,
+                text, f".{what}")
+        refused(ynl, "service-set", dict(size, name="mine"), errno.EPERM, text, f".{what}")
+        ynl.do("service-set", {"name": "mine", what: 100000})
     # Threads of the kernel are nobody's, so there is a limit to them, twice.
     for _ in range(1 if os.environ.get("KSOCKET_DEBUG_KERNEL") else 2):
         for i in range(255):

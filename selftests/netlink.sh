@@ -73,6 +73,11 @@ receiver_told() { by_library receiver_told; }
 uplink() { by_library uplink; }
 beacon_told() { by_library beacon_told; }
 sink_counts() { by_library sink_counts; }
+quiet() {
+	export TRACING
+	[ -d "$TRACING/events/workqueue" ] || skip "no events of work queues"
+	by_library quiet
+}
 losses_told() { by_library losses_told; }
 turned_away() { by_library turned_away; }
 dialogue() { by_library dialogue; }
@@ -102,6 +107,7 @@ ksocket_run_tests \
 	many:"hundreds of services, dumped while they come and go" \
 	events_told:"starts and stops are told, to who may hear it" \
 	receiver_told:"a receiver that refuses and one that is back are told, in time" \
+	quiet:"nobody looks after a receiver that is back" \
 	upstream_told:"likewise a receiver of connections" \
 	uplink:"datagrams that go on by TCP: what is asked, what becomes of them" \
 	beacon_told:"likewise of a beacon's receiver, whom nobody makes it send to" \

@@ -517,6 +517,10 @@ TEST_F(so, refusals)
 	BAD(ERANGE, svc.sndbuf = 1);
 	BAD(ERANGE, svc.sndbuf = ~0u);
 	BAD(ERANGE, svc.text_len = 1025);
+	BAD(EINVAL, svc.text_len = 1);
+	BAD(EINVAL, svc.text[0] = 'x');
+	BAD(EINVAL, svc.text[KSOCKET_SO_TEXT_LEN - 1] = 'x');
+	BAD_BEACON(EINVAL, (svc.text_len = 3, memcpy(svc.text, "four", 4)));
 	BAD(ERANGE, svc.proto = 2);
 	BAD(ERANGE, svc.proto = 0xff);
 	/* What is for connections only. */

@@ -29,10 +29,10 @@
 #include "uplink.h"
 
 /* The receiver's answer is waited for so long, as for that of a client's. */
-#define KSOCKET_UPLINK_CONNECT	(10 * NSEC_PER_SEC)
+#define KSOCKET_UPLINK_CONNECT	(10LL * NSEC_PER_SEC)
 
 /* So long it may acknowledge nothing of what it was sent. */
-#define KSOCKET_UPLINK_STALL	(30 * NSEC_PER_SEC)
+#define KSOCKET_UPLINK_STALL	(30LL * NSEC_PER_SEC)
 
 /* While something is unacknowledged, this is how often somebody looks. */
 #define KSOCKET_UPLINK_LOOK	NSEC_PER_SEC
@@ -48,8 +48,7 @@
 #define KSOCKET_UPLINK_BUDGET	256
 #define KSOCKET_UPLINK_IGNORE	(64 * 1024)
 
-/* At the end a receiver that goes on acknowledging has so long for the rest. */
-#define KSOCKET_UPLINK_LINGER	(200 * NSEC_PER_MSEC)
+/* At the end, a receiver that has not acknowledged for so long is not waited for. */
 #define KSOCKET_UPLINK_PAUSE	(20 * NSEC_PER_MSEC)
 
 /**
@@ -599,11 +598,13 @@ static int ksocket_uplink_check_progress(struct ksocket_uplink *uplink)
 static void ksocket_uplink_work(struct ksocket_uplink *uplink)
 {
 	struct sock *sk = uplink->sock->sk;
+	/* First, because reading what is ignored would be told it instead. */
+	int err = sock_error(sk);
 	bool more = ksocket_uplink_ignore(uplink);
-	int err;
 
 	ksocket_uplink_collect(uplink);
-	err = sock_error(sk);
+	if (!err)
+		err = sock_error(sk);
 	if (!err && inet_sk_state_load(sk) == TCP_CLOSE)
 		err = -ECONNRESET;
 	if (!err)
@@ -732,12 +733,12 @@ void ksocket_uplink_detach(struct ksocket_worker *worker)
 static void ksocket_uplink_linger(struct ksocket_worker *worker)
 {
 	struct ksocket_uplink *uplink = worker->uplink;
-	ktime_t begun = ktime_get(), now;
+	ktime_t now;
 
-	WRITE_ONCE(uplink->progress, begun);
+	WRITE_ONCE(uplink->progress, ktime_get());
 	while (uplink->open && uplink->tail != uplink->head) {
 		now = ktime_get();
-		if (ktime_to_ns(ktime_sub(now, begun)) >= KSOCKET_UPLINK_LINGER ||
+		if (!ktime_before(now, worker->svc->linger) ||
 		    ktime_to_ns(ktime_sub(now, uplink->progress)) >= KSOCKET_UPLINK_PAUSE)
 			return;
 		if (ksocket_uplink_serve(worker))
@@ -761,9 +762,10 @@ void ksocket_uplink_close(struct ksocket_worker *worker)
 	if (uplink->sock)
 		ksocket_uplink_drop_sock(uplink);
 	if (uplink->count)
-		pr_info("service %s: %u datagrams to %s were not delivered\n",
-			worker->svc->cfg.name, uplink->count,
-			worker->svc->reply_text);
+		ksocket_info(worker->svc->net,
+			     "service %s: %u datagrams to %s were not delivered\n",
+			     worker->svc->cfg.name, uplink->count,
+			     worker->svc->reply_text);
 
 	worker->uplink = NULL;
 	kvfree(uplink->ring);
