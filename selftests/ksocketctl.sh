@@ -74,6 +74,33 @@ add_del() {
 	nothing_left 7000
 }
 
+# What somebody else has chosen is a word to a shell, and nothing to a terminal.
+quoted() {
+	local words text name
+	begin
+	ip link add 'd;id' type veth peer name p
+	text=$'tab\t, line\n, it\'s \\ \xff \e[31m'
+	ctl add a listen 127.0.0.1:7000 text "$text" to 127.0.0.1:7001
+	ctl add b listen 127.0.0.1:7002 text $'it\'s \e \\' to 127.0.0.1:7001
+	ctl add c listen 127.0.0.1:7003 echo dev 'd;id'
+	words=$(ctl list)
+	[[ ${words//$'\n'/} != *[[:cntrl:]]* ]] || fail "not for a terminal: $words"
+	for name in a b c; do
+		ctl del $name
+	done
+	eval "ctl add ${words//$'\n'/$'\n'ctl add }"
+	assert_eq "list, from the list" "$(ctl list)" "$words"
+	receiver "$TMP/got" 7001
+	tell UDP4:127.0.0.1:7000 x
+	wait_for 20 file_is "$TMP/got" "$text"
+	# Names are chosen in containers as well.
+	for name in ';' "\$(id)" 'a*' '<' "\\" "a'b" '' 'a b'; do
+		says 2 "not a name, need 1 to 15 letters, digits or" add "$name" listen 127.0.0.1:7004 echo
+	done
+	unload
+	ip link del 'd;id'
+}
+
 # as_in_proc SERVICE KEYS: its stats are what /proc/net/ksocket has of it: each
 # counter that all services have, and those that match KEYS
 as_in_proc() {
@@ -384,6 +411,8 @@ misunderstood() {
 	says 1 "does not change while a service runs" set seven interval 100
 	says 1 "does not change while a service runs" set seven queue-bytes 8192
 	says 1 "need a number above 0" top interval 0
+	says 1 "the name is too long" del "$(printf '%070000d' 0)"
+	says 1 "the text is too long" add x listen 127.0.0.1:1 text "$(printf '%065546d' 0)" to 127.0.0.1:2
 	says 1 "need always, auto or never" --color=sometimes list
 	says 1 "a format of its own" -json stats --prometheus
 	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST"
@@ -820,6 +849,10 @@ completion() {
 	assert_eq "a receiver is not known" "$(complete_words add x beacon '')" ""
 	assert_eq datapaths "$(complete_words add x datapath '')" "copy zerocopy softirq"
 	assert_eq devices "$(complete_words add x dev l)" lo
+	ip link add "d\$(>oops)" type veth peer name p
+	assert_eq "a device" "$(cd "$TMP" && complete_words add x dev d)" 'd\$\(\>oops\)'
+	[ ! -e "$TMP/oops" ] || fail "the name of a device was executed"
+	ip link del p
 	assert_eq settings "$(complete_words set seven '')" "rcvbuf sndbuf min-source-port"
 	assert_eq framings "$(complete_words add x framing '')" "none newline length"
 	assert_eq "of the receiver" "$(complete_words add x listen 127.0.0.1:1 reply)" reply-proto
@@ -852,6 +885,7 @@ manuals() {
 
 ksocket_run_tests \
 	add_del:"add, list, replace, del; what is listed can be added" \
+	quoted:"words of others, quoted; names" \
 	beacons:"beacons and their sink: settings, counters, what is shown" \
 	connections:"services on TCP: their settings, connections and ends" \
 	uplinks:"datagrams that go on by TCP: settings, the queue, the connection" \

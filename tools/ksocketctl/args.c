@@ -176,7 +176,7 @@ static bool take_text(struct request *req, char ***argv)
 	const char *text = args_next(argv, "the text of text");
 
 	nl_word(req, "text", text);
-	mnl_attr_put(req->nlh, KSOCKET_A_SERVICE_TEXT, strlen(text), text);
+	nl_put(req, KSOCKET_A_SERVICE_TEXT, strlen(text), text, "the text");
 	return **argv && !strcmp(**argv, "to");
 }
 

@@ -56,7 +56,7 @@ _ksocketctl() {
 			gro) words="on off" ;;
 			proto | reply-proto) words="udp tcp" ;;
 			framing) words="none newline length" ;;
-			dev) words=$(ls /sys/class/net) ;;
+			dev) words=$(sed -n 's/^ *\([^ :]*\):.*/\1/p' /proc/net/dev) ;;
 			listen | relay | beacon | to | text | threads | buffer | rcvbuf | sndbuf | min-source-port) ;;
 			max-connections | backlog | idle-timeout | keepalive | interval | queue-bytes) ;;
 			*)
@@ -70,7 +70,13 @@ _ksocketctl() {
 			;;
 		esac
 	fi
-	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+	# compgen -W would expand them, and names of devices and namespaces are given
+	# by whoever made them.
+	local word list=()
+	read -r -d '' -a list <<<"$words"
+	for word in "${list[@]}"; do
+		[[ $word != "$cur"* ]] || COMPREPLY+=("$(printf %q "$word")")
+	done
 }
 
 complete -F _ksocketctl ksocketctl

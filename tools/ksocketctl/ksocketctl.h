@@ -92,8 +92,11 @@ void usage_error(const char *fmt, ...);
 
 /* netlink.c */
 void nl_open(void);
+extern bool nl_incomplete;
 struct request *nl_request(int cmd, int flags);
 void nl_word(struct request *req, const char *what, const char *value);
+void nl_put(struct request *req, int type, size_t len, const void *data,
+	    const char *what);
 json_t *nl_do(struct request *req);
 json_t *nl_dump(int cmd);
 void nl_subscribe(void);

@@ -95,7 +95,7 @@ static struct request *request_for(int cmd, int flags, const char *name)
 	struct request *req = nl_request(cmd, flags);
 
 	nl_word(req, "service", name);
-	mnl_attr_put_strz(req->nlh, KSOCKET_A_SERVICE_NAME, name);
+	nl_put(req, KSOCKET_A_SERVICE_NAME, strlen(name) + 1, name, "the name");
 	return req;
 }
 
@@ -266,7 +266,7 @@ static int cmd_send(char **argv)
 	} else if (len >= sizeof(payload)) {
 		usage_error("the payload is too long for a datagram");
 	}
-	mnl_attr_put(req->nlh, KSOCKET_A_SERVICE_PAYLOAD, len, text);
+	nl_put(req, KSOCKET_A_SERVICE_PAYLOAD, len, text, "the payload");
 	answer = nl_do(req);
 	unreachable = json_object_get(answer, "unreachable");
 	if (options.json)
@@ -483,5 +483,5 @@ int main(int argc, char **argv)
 		complain("cannot write: %s", strerror(errno));
 		return EXIT_USAGE;
 	}
-	return status;
+	return status ? status : nl_incomplete ? EXIT_KERNEL : 0;
 }

@@ -15,6 +15,9 @@
 /* How often a dump is asked for again, because services came or went meanwhile. */
 #define DUMP_TRIES	20
 
+/* A dump may lack something, which was said. */
+bool nl_incomplete;
+
 static struct mnl_socket *nl;
 static int family, group;
 static unsigned int seq;
@@ -169,6 +172,14 @@ const struct counter close_counters[] = {
 
 /* Attributes into JSON */
 
+/* A device may have any name, and JSON has UTF-8 only: none is better than another. */
+static json_t *name_of(const char *name)
+{
+	json_t *text = json_string(name);
+
+	return text ? text : json_string("?");
+}
+
 static json_t *decode_address(const struct nlattr *nest)
 {
 	char text[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE] = "", scope[IF_NAMESIZE] = "";
@@ -268,7 +279,7 @@ static void decode_thread(json_t *object, json_t *stats)
 
 static json_t *decode_string(const struct nlattr *attr)
 {
-	return json_string(mnl_attr_get_str(attr));
+	return name_of(mnl_attr_get_str(attr));
 }
 
 static json_t *decode_u16(const struct nlattr *attr)
@@ -495,6 +506,24 @@ void nl_word(struct request *req, const char *what, const char *value)
 	req->n_words++;
 }
 
+/**
+ * nl_put() - add an attribute that may be of any length
+ * @req: the request
+ * @type: the attribute
+ * @len: bytes in @data
+ * @data: the value
+ * @what: what it is, as people say it
+ *
+ * What does not fit ends the program.
+ */
+void nl_put(struct request *req, int type, size_t len, const void *data,
+	    const char *what)
+{
+	if (len > UINT16_MAX - MNL_ATTR_HDRLEN ||
+	    !mnl_attr_put_check(req->nlh, sizeof(req->buf), type, len, data))
+		usage_error("%s is too long", what);
+}
+
 /* What the kernel says of an error: its words, and which attribute it is about. */
 static void refused(const struct request *req, const struct nlmsghdr *nlh,
 		    int err)
@@ -554,7 +583,8 @@ struct reply {
  */
 static int receive(const struct request *req, struct reply *reply)
 {
-	static char buf[1 << 17];
+	/* An answer has the counters of all threads of a service, 700 bytes each. */
+	static char buf[1 << 20];
 	const struct nlmsghdr *nlh = (void *)buf;
 	int len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
 
@@ -645,6 +675,7 @@ json_t *nl_dump(int cmd)
 			return reply.arg;
 	}
 	complain("services came and went meanwhile, some may be missing");
+	nl_incomplete = true;
 	return reply.arg;
 }
 

@@ -2,6 +2,7 @@
 /*
  * What is shown, as JSON or as text.
  */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,9 +49,46 @@ static json_int_t get_number(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
+/* In quotes, as bash takes it. */
+static void print_quoted(const char *text, size_t len)
+{
+	bool escapes = false;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		escapes |= iscntrl((unsigned char)text[i]);
+	fputs(escapes ? "$'" : "'", stdout);
+	for (i = 0; i < len; i++) {
+		if (iscntrl((unsigned char)text[i]))
+			printf("\\x%02x", (unsigned char)text[i]);
+		else if (text[i] == '\'' && !escapes)
+			fputs("'\\''", stdout);
+		else if ((text[i] == '\'' || text[i] == '\\') && escapes)
+			printf("\\%c", text[i]);
+		else
+			putchar(text[i]);
+	}
+	putchar('\'');
+}
+
+/* What somebody else may have chosen, so that it is one word for a shell. */
+static void print_word(const char *word)
+{
+	const char *end = word;
+
+	while (isalnum((unsigned char)*end) || (*end && strchr("._:+@%=,-[]", *end)))
+		end++;
+	if (*word && !*end)
+		fputs(word, stdout);
+	else
+		print_quoted(word, strlen(word));
+}
+
 static void print_name(const json_t *service)
 {
-	printf("%s%s%s", color(NAME_COLOR), get_string(service, "name"), plain());
+	fputs(color(NAME_COLOR), stdout);
+	print_word(get_string(service, "name"));
+	fputs(plain(), stdout);
 }
 
 static void print_address(const json_t *service, const char *key)
@@ -58,23 +96,14 @@ static void print_address(const json_t *service, const char *key)
 	const json_t *address = json_object_get(service, key);
 	const char *host = get_string(address, "address");
 	bool ipv6 = strchr(host, ':');
+	char text[128];
 
-	printf("%s%s%s%s:%" JSON_INTEGER_FORMAT "%s", color(ADDRESS_COLOR),
-	       ipv6 ? "[" : "", host, ipv6 ? "]" : "",
-	       get_number(address, "port"), plain());
-}
-
-/* In single quotes, as a shell takes it. */
-static void print_quoted(const char *text)
-{
-	putchar('\'');
-	for (; *text; text++) {
-		if (*text == '\'')
-			fputs("'\\''", stdout);
-		else
-			putchar(*text);
-	}
-	putchar('\'');
+	snprintf(text, sizeof(text), "%s%s%s:%" JSON_INTEGER_FORMAT,
+		 ipv6 ? "[" : "", host, ipv6 ? "]" : "",
+		 get_number(address, "port"));
+	fputs(color(ADDRESS_COLOR), stdout);
+	print_word(text);
+	fputs(plain(), stdout);
 }
 
 static bool is_tcp(const json_t *service)
@@ -136,13 +165,27 @@ static const struct gauge {
 	{ }
 };
 
+/* What is no UTF-8 is there as hexadecimal digits. */
+static void print_hex(const char *hex)
+{
+	fputs("$'", stdout);
+	for (; hex[0] && hex[1]; hex += 2)
+		printf("\\x%.2s", hex);
+	putchar('\'');
+}
+
 /* The events do not tell it. */
 static void print_text(const json_t *service)
 {
-	if (!json_object_get(service, "text"))
-		return;
-	putchar(' ');
-	print_quoted(get_string(service, "text"));
+	const json_t *text = json_object_get(service, "text");
+
+	if (text) {
+		putchar(' ');
+		print_quoted(json_string_value(text), json_string_length(text));
+	} else if (json_object_get(service, "text_hex")) {
+		putchar(' ');
+		print_hex(get_string(service, "text_hex"));
+	}
 }
 
 static void print_mode(const json_t *service)
@@ -199,8 +242,10 @@ static void print_service(const json_t *service)
 		print_address(service, "listen");
 	}
 	print_mode(service);
-	if (json_object_get(service, "device"))
-		printf(" dev %s", get_string(service, "device"));
+	if (json_object_get(service, "device")) {
+		fputs(" dev ", stdout);
+		print_word(get_string(service, "device"));
+	}
 	if (json_object_get(service, "proto"))
 		printf(" proto %s", get_string(service, "proto"));
 	print_settings(service, settings);
