@@ -194,6 +194,17 @@ static inline void ksocket_skb_clear_tstamp(struct sk_buff *skb)
 #define KSOCKET_GENL_STRICT_OPS
 #endif
 
+/*
+ * 6.17: who may share a port is asked of sk_uid, not of the inode. Routing looks at
+ * it as well ("uidrange"), so it is left alone where nobody asks.
+ */
+static inline void ksocket_sk_set_uid(struct sock *sk, kuid_t uid)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+	WRITE_ONCE(sk->sk_uid, uid);
+#endif
+}
+
 /* 6.6: ranges in a policy are const; generated ones always are. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 #undef NLA_POLICY_FULL_RANGE

@@ -934,7 +934,10 @@ static int ksocket_service_replace(struct ksocket_service *old,
 	struct ksocket_config *was;
 	int err;
 
-	/* Who is being killed could make no thread, neither a new nor an old one. */
+	/*
+	 * Who is being killed can make no thread, neither a new nor an old one. When
+	 * it comes later than that, the service is lost, and that is told.
+	 */
 	if (fatal_signal_pending(current))
 		return ksocket_report(rep, -EINTR, "killed");
 

@@ -598,7 +598,7 @@ struct ksocket_worker {
 /**
  * struct ksocket_watch - what a service has to say without being asked
  * @work: looks at it and says it
- * @armed: a datagram was lost, @work will look
+ * @armed: something was lost, @work will look
  * @refused: the receiver has refused since @work has last looked
  * @retried: it has been tried again since then
  * @taken: it has taken a connection since it has last refused one

@@ -369,7 +369,7 @@ static void ksocket_totals_add_worker(struct ksocket_totals *sum,
 		ksocket_totals_add(sum, per_cpu_ptr(worker->stats, cpu));
 }
 
-/* The stack counts in 32 bits, and may have begun anew since the last reset. */
+/* The stack's counters have 32 bits, and may have begun anew since the last reset. */
 static u64 ksocket_totals_turned(u64 now, u64 base)
 {
 	return now < base ? now + (1ULL << 32) : now;

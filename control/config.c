@@ -312,7 +312,8 @@ bool ksocket_config_same(const struct ksocket_config *a,
 	    a->min_source_port != b->min_source_port || a->gro != b->gro)
 		return false;
 
-	if (a->mode->unasked && a->interval != b->interval)
+	if (a->mode->unasked &&
+	    (a->interval != b->interval || strcmp(a->host, b->host)))
 		return false;
 
 	if (!ksocket_config_same_addr(&a->listen, &b->listen))

@@ -71,7 +71,7 @@ void ksocket_watch_drop(struct ksocket_service *svc, enum ksocket_drop reason,
 }
 
 /*
- * The ends of connections that are losses: it has turned somebody away. What its
+ * The ends of connections that are losses: it could not serve somebody. What its
  * receiver does has events of its own, and what clients do is theirs.
  */
 static bool ksocket_watch_is_loss(enum ksocket_close reason)

@@ -114,7 +114,7 @@ bool ksocket_sock_is_local(struct sock *sk)
 static void ksocket_sock_share_with_nobody(struct socket *sock)
 {
 	SOCK_INODE(sock)->i_uid = INVALID_UID;
-	WRITE_ONCE(sock->sk->sk_uid, INVALID_UID);
+	ksocket_sk_set_uid(sock->sk, INVALID_UID);
 }
 
 /**

@@ -547,11 +547,12 @@ static bool ksocket_tcp_accept(struct ksocket_worker *worker)
 
 static void ksocket_tcp_conn_fail(struct ksocket_tcp_conn *conn, int err)
 {
-	enum ksocket_close reason = KSOCKET_CLOSE_RESET;
+	/* Of one who does not acknowledge the stack tells the last ICMP error. */
+	enum ksocket_close reason = KSOCKET_CLOSE_TIMEOUT;
 
-	/* Who does not acknowledge may be one whom no way leads to any more. */
-	if (err == -ETIMEDOUT || err == -EHOSTUNREACH || err == -ENETUNREACH)
-		reason = KSOCKET_CLOSE_TIMEOUT;
+	if (err == -ECONNRESET || err == -EPIPE || err == -ECONNABORTED ||
+	    err == -EFAULT)
+		reason = KSOCKET_CLOSE_RESET;
 	else if (err == -ENOMEM)
 		reason = KSOCKET_CLOSE_NOMEM;
 	ksocket_tcp_conn_end(conn, reason, err);
@@ -654,9 +655,12 @@ static int ksocket_tcp_end_error(const struct ksocket_tcp_end *end)
 	struct sock *sk = end->sock->sk;
 	int err = sock_error(sk);
 
+	if (err || !ksocket_tcp_end_is_closed(end))
+		return err;
+
+	err = sock_error(sk);
 	/* Sending may have been told the error instead. */
-	if (!err && ksocket_tcp_end_is_closed(end) &&
-	    !(end->shut && sock_flag(sk, SOCK_DONE)))
+	if (!err && !(end->shut && sock_flag(sk, SOCK_DONE)))
 		err = -ECONNRESET;
 	return err;
 }

@@ -180,6 +180,14 @@ static json_t *name_of(const char *name)
 	return text ? text : json_string("?");
 }
 
+static bool is_utf8(const char *name)
+{
+	json_t *text = json_string(name);
+
+	json_decref(text);
+	return text;
+}
+
 static json_t *decode_address(const struct nlattr *nest)
 {
 	char text[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE] = "", scope[IF_NAMESIZE] = "";
@@ -200,7 +208,8 @@ static json_t *decode_address(const struct nlattr *nest)
 			port = mnl_attr_get_u16(attr);
 			break;
 		case KSOCKET_A_ADDRESS_SCOPE:
-			if (!if_indextoname(mnl_attr_get_u32(attr), scope))
+			if (!if_indextoname(mnl_attr_get_u32(attr), scope) ||
+			    !is_utf8(scope))
 				snprintf(scope, sizeof(scope), "%u",
 					 mnl_attr_get_u32(attr));
 			break;

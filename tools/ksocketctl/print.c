@@ -33,7 +33,9 @@ static const char *plain(void)
  */
 void print_json(json_t *value)
 {
-	json_dumpf(value, stdout, options.pretty ? JSON_INDENT(4) : JSON_COMPACT);
+	/* In ASCII, for a terminal may take other control characters for its own. */
+	json_dumpf(value, stdout, JSON_ENSURE_ASCII |
+		   (options.pretty ? JSON_INDENT(4) : JSON_COMPACT));
 	putchar('\n');
 }
 
@@ -49,6 +51,16 @@ static json_int_t get_number(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
+/* Is it a control character, or in UTF-8 a part of one? U+0080 to U+009f are. */
+static bool is_control(const char *text, size_t i, size_t len)
+{
+	unsigned char is = text[i];
+
+	if (is == 0xc2 && i + 1 < len)
+		return (unsigned char)text[i + 1] < 0xa0;
+	return iscntrl(is) || (i && (unsigned char)text[i - 1] == 0xc2 && is < 0xa0);
+}
+
 /* In quotes, as bash takes it. */
 static void print_quoted(const char *text, size_t len)
 {
@@ -56,10 +68,10 @@ static void print_quoted(const char *text, size_t len)
 	size_t i;
 
 	for (i = 0; i < len; i++)
-		escapes |= iscntrl((unsigned char)text[i]);
+		escapes |= is_control(text, i, len);
 	fputs(escapes ? "$'" : "'", stdout);
 	for (i = 0; i < len; i++) {
-		if (iscntrl((unsigned char)text[i]))
+		if (is_control(text, i, len))
 			printf("\\x%02x", (unsigned char)text[i]);
 		else if (text[i] == '\'' && !escapes)
 			fputs("'\\''", stdout);
