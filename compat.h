@@ -19,6 +19,9 @@
 #include <net/sock.h>
 #include <net/tcp.h>
 #include <net/udp.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 17, 0)
+#include <linux/netfilter_netdev.h>
+#endif
 
 /*
  * 6.19: the address of bind and connect has a type of its own, so that
@@ -183,6 +186,28 @@ static inline void ksocket_skb_clear_tstamp(struct sk_buff *skb)
 #else
 #define KSOCKET_GENL_MCAST_ADMIN	GENL_UNS_ADMIN_PERM
 #endif
+
+/*
+ * What the sender has asked to be told of its packet. 5.12: what is not about that
+ * has a place of its own.
+ */
+static inline void ksocket_skb_clear_tx_flags(struct sk_buff *skb)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 12, 0)
+	skb_shinfo(skb)->tx_flags = 0;
+#else
+	skb_shinfo(skb)->tx_flags &= SKBTX_DEV_ZEROCOPY | SKBTX_SHARED_FRAG;
+#endif
+	skb_shinfo(skb)->tskey = 0;
+}
+
+/* 5.17: a packet that came by an "ifb" device has been to this hook. */
+static inline void ksocket_skb_no_skip_egress(struct sk_buff *skb)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 17, 0)
+	nf_skip_egress(skb, false);
+#endif
+}
 
 /*
  * 6.1: what is reserved in a request's header has to be 0 from this operation on,

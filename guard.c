@@ -130,7 +130,39 @@ ksocket_guard_source4(const struct ksocket_service *svc,
 	}
 }
 
-/* IPv6 itself drops a multicast source before any socket sees it. */
+/*
+ * An address of this host that comes from outside, as IPv4 drops it as martian. The
+ * answer would go to somebody here, who may trust what comes from here.
+ */
+static bool ksocket_guard_is_martian6(const struct ksocket_service *svc,
+				      const struct ksocket_datagram *dgram)
+{
+	struct net_device *dev = dev_get_by_index_rcu(svc->net,
+						      dgram->skb->skb_iif);
+
+	return dev && !(dev->flags & IFF_LOOPBACK) &&
+	       !netif_is_l3_master(dev) &&
+	       ipv6_chk_addr(svc->net, &dgram->from.in6.sin6_addr, dev, 0);
+}
+
+static enum ksocket_drop
+ksocket_guard_source6(const struct ksocket_service *svc,
+		      const struct ksocket_datagram *dgram)
+{
+	const struct in6_addr *from = &dgram->from.in6.sin6_addr;
+
+	/* IPv6 itself drops it before any socket sees it. */
+	if (ipv6_addr_is_multicast(from))
+		return KSOCKET_DROP_SRC_MULTICAST;
+
+	/* Nobody has such an address; what is said of IPv4 ones is not of them. */
+	if (ipv6_addr_v4mapped(from))
+		return KSOCKET_DROP_SRC_UNSPECIFIED;
+
+	return ksocket_guard_is_martian6(svc, dgram) ? KSOCKET_DROP_LOOP :
+						       KSOCKET_DROP_NONE;
+}
+
 static enum ksocket_drop
 ksocket_guard_source(const struct ksocket_service *svc,
 		     const struct ksocket_datagram *dgram)
@@ -141,8 +173,7 @@ ksocket_guard_source(const struct ksocket_service *svc,
 	if (dgram->from.sa.sa_family == AF_INET)
 		return ksocket_guard_source4(svc, dgram);
 
-	return ipv6_addr_is_multicast(&dgram->from.in6.sin6_addr) ?
-	       KSOCKET_DROP_SRC_MULTICAST : KSOCKET_DROP_NONE;
+	return ksocket_guard_source6(svc, dgram);
 }
 
 static bool ksocket_guard_is_multicast(const union ksocket_addr *addr)
@@ -239,6 +270,7 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 	flow = ksocket_guard_flow(worker, &dgram->from);
 	dgram->flow = flow;
 	if (likely(flow->genid == genid && flow->ifindex == dgram->ifindex &&
+		   flow->iif == dgram->skb->skb_iif &&
 		   ksocket_addr_same(&flow->from, &dgram->from) &&
 		   ksocket_addr_same(&flow->to, &dgram->to)))
 		return ksocket_guard_is_loop(svc, dgram) ?
@@ -253,6 +285,7 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 	flow->from = dgram->from;
 	flow->to = dgram->to;
 	flow->ifindex = dgram->ifindex;
+	flow->iif = dgram->skb->skb_iif;
 	flow->genid = genid;
 	return KSOCKET_DROP_NONE;
 }

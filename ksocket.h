@@ -63,7 +63,7 @@ struct task_struct;
 	X(TRUNCATED, "truncated", \
 	  "longer than buffer_size; a datagram is never passed on shortened") \
 	X(SRC_UNSPECIFIED, "src_unspecified", \
-	  "the source address is 0.0.0.0 or ::, nobody's") \
+	  "the source address is 0.0.0.0, :: or an IPv4 one in IPv6, nobody's") \
 	X(SRC_MULTICAST, "src_multicast", \
 	  "the source address is a multicast group") \
 	X(SRC_BROADCAST, "src_broadcast", \
@@ -79,7 +79,7 @@ struct task_struct;
 	X(SRC_PORT_OWN, "src_port_own", \
 	  "mode echo: the source port is the listen port, as another reflector's would be") \
 	X(LOOP, "loop", \
-	  "the source is this service or another ksocket service in this namespace") \
+	  "the source is a ksocket service in this namespace, or forged as this host (IPv6)") \
 	X(SEND_REFUSED, "send_refused", \
 	  "the receiver refused (ICMP port unreachable), twice in a row") \
 	X(SEND_UNREACHABLE, "send_unreachable", \
@@ -483,6 +483,7 @@ struct ksocket_endpoint {
  * @from: the sender
  * @to: the address it has asked, to answer from
  * @ifindex: the device it came in by
+ * @iif: likewise, but the loopback device for what comes from this host
  * @genid: of the IPv4 routing tables then; any change there makes it stale
  * @cookie: for dst_check()
  * @label: IPv6 flow label of the answers
@@ -496,6 +497,7 @@ struct ksocket_flow {
 	union ksocket_addr from;
 	union ksocket_addr to;
 	int ifindex;
+	int iif;
 	int genid;
 	u32 cookie;
 	__be32 label;

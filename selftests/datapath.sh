@@ -406,6 +406,87 @@ all_cpus() {
 	done
 }
 
+# What a socket sends has no device that it has come by: neither may an answer, for
+# a rule to look at or a reject to answer to.
+no_device() {
+	local path gro
+	ns_pair a b
+	for path in $DATAPATHS; do
+		for gro in on off; do
+			in_ns b nft -f - <<-EOF
+				table inet t {
+					counter c { }
+					chain p { type filter hook postrouting priority 0
+						udp sport 7000 iifname "veth0" counter name c
+					}
+				}
+			EOF
+			echo_b "datapath=$path" "gro=$gro"
+			ask_b
+			assert_eq "$path, gro=$gro: with a device" "$(in_ns b nft list counter inet t c |
+				sed -n 's/.*packets \([0-9]*\).*/\1/p')" 0
+			in_ns b nft add chain inet t o '{ type filter hook output priority 0; }'
+			in_ns b nft add rule inet t o udp sport 7000 reject
+			in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 192.0.2.2 7000
+			in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 2001:db8::2 7000
+			wait_for 20 counter_is rx_packets $((2 * COUNT + 40)) b
+			wait_for 20 _are_denied
+			in_ns b nft delete table inet t
+			unload_in b
+		done
+	done
+}
+
+_are_denied() {
+	[ $(($(counter drop_send_denied b) + $(counter tx_packets b))) = $((2 * COUNT + 40)) ]
+}
+
+# It would be told to our socket, where nobody listens, and fill its buffer.
+timestamps() {
+	local path
+	ns_pair a b
+	for path in $DATAPATHS; do
+		echo_b "datapath=$path"
+		# SO_TIMESTAMPING: TX_SOFTWARE, TX_SCHED, OPT_ID, OPT_TSONLY
+		in_ns a python3 -c "
+import socket
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.SOL_SOCKET, 37, 1 << 1 | 1 << 8 | 1 << 7 | 1 << 11)
+sock.connect(('192.0.2.2', 7000))
+sock.settimeout(20)
+for i in range(50):
+    sock.send(b'x' * 1000)
+    assert sock.recv(2000) == b'x' * 1000"
+		assert_eq "$path: in the receive buffer" "$(in_ns b ss -Hlunm "sport = :7000" |
+			sed -n 's/.*skmem:(r\([0-9]*\),.*/\1/p')" 0
+		ask_b
+		unload_in b
+	done
+}
+
+# Both links have such a network; only one has the sender.
+link_local() {
+	local path
+	ns_pair a b
+	ns_ip b link add other type veth peer name rehto
+	ns_ip b link set other up
+	ns_ip b link set rehto up
+	ns_ip b addr add fe80::b:1/64 dev other nodad
+	ns_ip b addr add fe80::b/64 dev veth0 nodad
+	ns_ip b -6 route replace fe80::/64 dev other metric 1
+	ns_ip a addr add fe80::a/64 dev veth0 nodad
+	wait_for 20 _has_addresses
+	for path in $DATAPATHS; do
+		echo_b "datapath=$path"
+		assert_eq "$path" "$(ask 'UDP6:[2001:db8::2]:7000,bind=[fe80::a%veth0]' hello a)" hello
+		unload_in b
+	done
+}
+
+_has_addresses() {
+	[ -z "$(ns_ip a addr show tentative)$(ns_ip b addr show tentative)" ]
+}
+
 busy() {
 	[ "$(counter tx_packets b)" -gt 20 ]
 }
@@ -423,6 +504,9 @@ ksocket_run_tests \
 	firewall:"connection tracking, and an output rule" \
 	routing:"policy rules that come and go" \
 	path_mtu:"an MTU that changes" \
+	no_device:"an answer has come by no device" \
+	timestamps:"what the sender wants to be told of his packet is his" \
+	link_local:"a link-local sender is answered on his link" \
 	bursts:"bursts, gro=on and gro=off" \
 	bursts_counted:"in a burst each one counts" \
 	allocations:"an answer takes no memory of its own" \

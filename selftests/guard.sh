@@ -68,6 +68,30 @@ guard_truncated() {
 	finish
 }
 
+# IPv4 itself drops what comes from outside and says it is from here.
+guard_src_own_ipv6() {
+	local path
+	hosts
+	wait_for 20 no_tentative
+	for path in copy softirq; do
+		service_in b mode=echo listen_addr=:: "datapath=$path"
+		# One who is here may ask, before and after.
+		assert_eq "the echo" "$(ask 'UDP6:[2001:db8::2]:7000,bind=[2001:db8::2]:5000' hello b)" hello
+		wire 2001:db8::2 5000 2001:db8::2 7000
+		dropped loop 1
+		assert_eq "the echo" "$(ask 'UDP6:[2001:db8::2]:7000,bind=[2001:db8::2]:5000' hello b)" hello
+		wire 2001:db8::2 5000 2001:db8::2 7000
+		dropped loop 2
+		# No host has such an address.
+		wire ::ffff:192.0.2.1 5000 2001:db8::2 7000
+		dropped src_unspecified 1
+		assert_eq "the echo" "$(ask 'UDP6:[2001:db8::2]:7000' hello a)" hello
+		assert_tx 3 b
+		balanced b
+		rmmod ksocket
+	done
+}
+
 guard_dst_multicast() {
 	hosts
 	service_in b mode=echo listen_addr=0.0.0.0
@@ -431,6 +455,7 @@ guard_send_again() {
 
 ksocket_run_tests \
 	guard_truncated:"truncated" \
+	guard_src_own_ipv6:"an IPv6 source that is this host, from outside; IPv4-mapped" \
 	guard_dst_multicast:"dst_multicast, IPv4" \
 	guard_dst_multicast_ipv6:"dst_multicast, IPv6" \
 	guard_dst_broadcast:"dst_broadcast, limited and directed" \

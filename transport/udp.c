@@ -315,7 +315,7 @@ static void ksocket_udp_wait(struct ksocket_worker *worker)
 	 */
 	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
 	if (!READ_ONCE(worker->blocked) && !ksocket_udp_pending(worker) &&
-	    !kthread_should_stop()) {
+	    !READ_ONCE(sk->sk_err) && !kthread_should_stop()) {
 		schedule();
 		ksocket_count_wakeup(worker);
 	}
@@ -688,10 +688,21 @@ static int ksocket_udp_send_sender(struct ksocket_worker *worker,
 		.msg_namelen = ksocket_sock_addr_len(&peer),
 		.msg_control = &control,
 	};
+	size_t controllen;
+	int err;
 
-	msg.msg_controllen = ksocket_udp_put_pktinfo(&control, dgram);
+	controllen = ksocket_udp_put_pktinfo(&control, dgram);
+	msg.msg_controllen = controllen;
+	err = ksocket_udp_send(worker->listen, &msg, dgram);
+	/* "ss -K": the error has been told here, and is not told again. */
+	if (err == -ECONNABORTED) {
+		worker->mend = true;
+		msg.msg_control = &control;
+		msg.msg_controllen = controllen;
+		err = ksocket_udp_send(worker->listen, &msg, dgram);
+	}
 
-	return ksocket_udp_send(worker->listen, &msg, dgram);
+	return err;
 }
 
 static int ksocket_udp_answer(struct ksocket_worker *worker,

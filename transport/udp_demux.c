@@ -109,7 +109,7 @@ static __always_inline bool ksocket_udp_key6(const struct sk_buff *skb,
 	if (ip6->nexthdr != IPPROTO_UDP)
 		return false;
 
-	key->class = 6 << 28 | ipv6_get_dsfield(ip6);
+	key->class = ntohl(*(const __be32 *)ip6);
 	key->from = ip6->saddr;
 	key->to = ip6->daddr;
 	return ksocket_udp_key_ports(skb, ip6 + 1, key);

@@ -121,7 +121,8 @@ static void ksocket_udp_parse(const struct ksocket_worker *worker,
 	dgram->len = skb->len;
 	dgram->segs = 1;
 	dgram->seg_size = skb->len;
-	if (skb_is_gso(skb)) {
+	/* Of fragments (UFO), as a guest may bring them, it is one datagram. */
+	if (skb_is_gso(skb) && skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4) {
 		dgram->seg_size = skb_shinfo(skb)->gso_size;
 		dgram->segs = DIV_ROUND_UP(skb->len, dgram->seg_size);
 	}
@@ -182,6 +183,8 @@ void ksocket_udp_keep(const struct ksocket_datagram *dgram)
 	struct ksocket_udp_cb *cb = ksocket_udp_cb(dgram->skb);
 
 	skb_dst_drop(dgram->skb);
+	/* Which may be gone by then. */
+	dgram->skb->dev = NULL;
 	cb->ifindex = dgram->ifindex;
 	cb->scope = 0;
 	if (dgram->from.sa.sa_family == AF_INET6)
@@ -221,6 +224,8 @@ static struct sk_buff *ksocket_udp_dequeue(struct sock *sk, int *err)
 			return NULL;
 		/* Of a burst that was cut up it may be a link still. */
 		skb_mark_not_on_list(skb);
+		/* The queue has kept something else there. */
+		skb->dev = NULL;
 	} while (!ksocket_udp_checksum_ok(sk, skb));
 
 	SNMP_INC_STATS(ksocket_udp_mib(sock_net(sk), ksocket_udp_is_v4(skb)),
@@ -414,6 +419,7 @@ static struct dst_entry *ksocket_udp_lookup6(struct sock *sk,
 	struct net *net = sock_net(sk);
 	struct flowi6 fl6 = {
 		.flowi6_oif = from->in6.sin6_scope_id ? :
+			      to->in6.sin6_scope_id ? :
 			      READ_ONCE(sk->sk_bound_dev_if),
 		.flowi6_mark = READ_ONCE(sk->sk_mark),
 		.flowi6_proto = IPPROTO_UDP,
@@ -536,8 +542,12 @@ ksocket_udp_route(struct ksocket_worker *worker,
 		     READ_ONCE(route->sk->sk_sndbuf)))
 		return -EAGAIN;
 
-	/* An ICMP error that an earlier answer has earned, not this one. */
-	if (unlikely(READ_ONCE(route->sk->sk_err)) && sock_error(route->sk))
+	/*
+	 * An ICMP error that an earlier answer has earned, not this one. Those of
+	 * the listen socket are for ksocket_udp_mend().
+	 */
+	if (unlikely(READ_ONCE(route->sk->sk_err)) &&
+	    route->sk != worker->listen->sk && sock_error(route->sk))
 		ksocket_worker_stale_error(worker);
 
 	return 0;
@@ -696,6 +706,9 @@ static void ksocket_udp_scrub(struct sk_buff *skb)
 	skb_clear_hash(skb);
 	skb_set_queue_mapping(skb, 0);
 	ksocket_skb_clear_tstamp(skb);
+	ksocket_skb_clear_tx_flags(skb);
+	ksocket_skb_no_skip_egress(skb);
+	skb->dev = NULL;
 	skb->encapsulation = 0;
 	skb->csum_valid = 0;
 	__vlan_hwaccel_clear_tag(skb);

@@ -873,7 +873,8 @@ static void ksocket_udp_uplink_wait(struct ksocket_worker *worker)
 
 	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
 	if (!READ_ONCE(worker->blocked) && !ksocket_udp_pending(worker) &&
-	    !ksocket_uplink_is_ready(worker) && !kthread_should_stop()) {
+	    !READ_ONCE(sk->sk_err) && !ksocket_uplink_is_ready(worker) &&
+	    !kthread_should_stop()) {
 		schedule_hrtimeout(due == KTIME_MAX ? NULL : &due,
 				   HRTIMER_MODE_ABS);
 		ksocket_count_wakeup(worker);
