@@ -25,28 +25,6 @@ EXACT="1 2" UNLOAD_US=100000
 # What takes long is not worth a moment of waiting.
 HOUR=3600000
 
-# listener FILE COUNT [NAMESPACE [ADDRESS]]: see beacon.py; $listener is its pid
-listener() {
-	local address=${4:-0.0.0.0}
-	spawn "${3:--}" python3 "$KSOCKET_TESTS/beacon.py" receive "$address" 9000 "$2" >"$1"
-	listener=$!
-	case $address in
-	*:*) wait_for 30 bound6 9000 "${3:--}" ;;
-	*) wait_for 30 bound4 9000 "${3:--}" ;;
-	esac
-}
-
-# listened: it takes no more, and no line is half written
-listened() {
-	kill "$listener"
-	wait "$listener" || true
-}
-
-# payloads FILE: without the receiver's words before them
-payloads() {
-	sed '/^missed /d; s/^[0-9]* [^ ]* [0-9]* //' "$1"
-}
-
 beacon_default() {
 	receiver "$TMP/got" 9000
 	load mode=beacon reply_port=9000 interval=$HOUR

@@ -475,16 +475,12 @@ link_local() {
 	ns_ip b addr add fe80::b/64 dev veth0 nodad
 	ns_ip b -6 route replace fe80::/64 dev other metric 1
 	ns_ip a addr add fe80::a/64 dev veth0 nodad
-	wait_for 20 _has_addresses
+	wait_for 20 no_tentative
 	for path in $DATAPATHS; do
 		echo_b "datapath=$path"
 		assert_eq "$path" "$(ask 'UDP6:[2001:db8::2]:7000,bind=[fe80::a%veth0]' hello a)" hello
 		unload_in b
 	done
-}
-
-_has_addresses() {
-	[ -z "$(ns_ip a addr show tentative)$(ns_ip b addr show tentative)" ]
 }
 
 busy() {

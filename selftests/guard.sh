@@ -102,11 +102,6 @@ guard_dst_multicast() {
 	finish
 }
 
-# A device takes part in IPv6's groups once it is sure of its own address.
-no_tentative() {
-	[ -z "$(in_ns a ip -6 addr show tentative)$(in_ns b ip -6 addr show tentative)" ]
-}
-
 guard_dst_multicast_ipv6() {
 	hosts
 	wait_for 20 no_tentative

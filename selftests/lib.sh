@@ -561,7 +561,35 @@ file_is() {
 	[ "$(cat "$1")" = "$2" ]
 }
 
-# lines_at_least FILE COUNT: likewise
+# no_tentative: for wait_for, in the namespaces a and b. A device takes part in
+# IPv6's groups once it is sure of its own address.
+no_tentative() {
+	[ -z "$(in_ns a ip -6 addr show tentative)$(in_ns b ip -6 addr show tentative)" ]
+}
+
+# listener FILE COUNT [NAMESPACE [ADDRESS]]: see beacon.py; $listener is its pid
+listener() {
+	local address=${4:-0.0.0.0}
+	spawn "${3:--}" python3 "$KSOCKET_TESTS/beacon.py" receive "$address" 9000 "$2" >"$1"
+	listener=$!
+	case $address in
+	*:*) wait_for 30 bound6 9000 "${3:--}" ;;
+	*) wait_for 30 bound4 9000 "${3:--}" ;;
+	esac
+}
+
+# listened: it takes no more, and no line is half written
+listened() {
+	kill "$listener"
+	wait "$listener" || true
+}
+
+# payloads FILE: without the receiver's words before them
+payloads() {
+	sed '/^missed /d; s/^[0-9]* [^ ]* [0-9]* //' "$1"
+}
+
+# lines_at_least FILE COUNT: for wait_for
 lines_at_least() {
 	[ "$(wc -l <"$1")" -ge "$2" ]
 }

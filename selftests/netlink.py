@@ -819,9 +819,8 @@ def quiet():
         assert looks(3) >= 1
         receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         receiver.bind(("127.0.0.1", 7001))
-        while not [what for _, what, _ in listener.told if what == "receiver-back"]:
-            sender.send(b"x")
-            time.sleep(0.05)
+        until(lambda: sender.send(b"x") and [what for _, what, _ in listener.told
+                                             if what == "receiver-back"], 30)
         time.sleep(2)
         got = looks(3)
         assert got == 0, f"{got} looks"

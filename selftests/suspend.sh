@@ -40,9 +40,7 @@ clocks() {
 beacon() {
 	local listener
 	can_suspend
-	spawn - python3 "$KSOCKET_TESTS/beacon.py" receive 127.0.0.1 9000 1000000 >"$TMP/got"
-	listener=$!
-	wait_for 30 bound4 9000
+	listener "$TMP/got" 1000000 - 127.0.0.1
 	load mode=beacon reply_port=9000 interval=$INTERVAL 'text="{seq} {mono} {wall}"'
 	wait_for 20 lines_at_least "$TMP/got" 5
 	asleep
@@ -50,9 +48,8 @@ beacon() {
 	assert_le "beacons missed" "$(counter beacons_missed)" $((SLEEP * 1000 / INTERVAL / 2))
 	assert_eq "drops" "$(service | awk '/^drop_/ { sum += $2 } END { print sum }')" 0
 	unload
-	kill $listener
-	wait $listener || true
-	sed 's/^[^ ]* [^ ]* [^ ]* //' "$TMP/got" | awk -v sleep=$SLEEP -v ms=$INTERVAL '
+	listened
+	payloads "$TMP/got" | awk -v sleep=$SLEEP -v ms=$INTERVAL '
 		$1 != NR - 1 { print "beacon", NR - 1, "is", $1; exit bad = 1 }
 		NR > 1 && $2 - mono < ms * 250000 { close_by++ }
 		NR > 1 && $3 - wall - ($2 - mono) > sleep * 5e8 { asleep++ }

@@ -653,14 +653,12 @@ static bool ksocket_tcp_end_is_closed(const struct ksocket_tcp_end *end)
 static int ksocket_tcp_end_error(const struct ksocket_tcp_end *end)
 {
 	struct sock *sk = end->sock->sk;
+	/* First: an error is there before the state that it makes. */
+	bool closed = ksocket_tcp_end_is_closed(end);
 	int err = sock_error(sk);
 
-	if (err || !ksocket_tcp_end_is_closed(end))
-		return err;
-
-	err = sock_error(sk);
 	/* Sending may have been told the error instead. */
-	if (!err && !(end->shut && sock_flag(sk, SOCK_DONE)))
+	if (!err && closed && !(end->shut && sock_flag(sk, SOCK_DONE)))
 		err = -ECONNRESET;
 	return err;
 }

@@ -688,17 +688,13 @@ static int ksocket_udp_send_sender(struct ksocket_worker *worker,
 		.msg_namelen = ksocket_sock_addr_len(&peer),
 		.msg_control = &control,
 	};
-	size_t controllen;
 	int err;
 
-	controllen = ksocket_udp_put_pktinfo(&control, dgram);
-	msg.msg_controllen = controllen;
+	msg.msg_controllen = ksocket_udp_put_pktinfo(&control, dgram);
 	err = ksocket_udp_send(worker->listen, &msg, dgram);
 	/* "ss -K": the error has been told here, and is not told again. */
 	if (err == -ECONNABORTED) {
 		worker->mend = true;
-		msg.msg_control = &control;
-		msg.msg_controllen = controllen;
 		err = ksocket_udp_send(worker->listen, &msg, dgram);
 	}
 

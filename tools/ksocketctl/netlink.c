@@ -172,20 +172,14 @@ const struct counter close_counters[] = {
 
 /* Attributes into JSON */
 
-/* A device may have any name, and JSON has UTF-8 only: none is better than another. */
-static json_t *name_of(const char *name)
-{
-	json_t *text = json_string(name);
-
-	return text ? text : json_string("?");
-}
-
+/* A device may have any name, and JSON has UTF-8 only. */
 static bool is_utf8(const char *name)
 {
 	json_t *text = json_string(name);
+	bool is = text;
 
 	json_decref(text);
-	return text;
+	return is;
 }
 
 static json_t *decode_address(const struct nlattr *nest)
@@ -288,7 +282,10 @@ static void decode_thread(json_t *object, json_t *stats)
 
 static json_t *decode_string(const struct nlattr *attr)
 {
-	return name_of(mnl_attr_get_str(attr));
+	const char *text = mnl_attr_get_str(attr);
+
+	/* No device is better than another one. */
+	return json_string(is_utf8(text) ? text : "?");
 }
 
 static json_t *decode_u16(const struct nlattr *attr)
