@@ -75,6 +75,33 @@ trace_echo() {
 	unload
 }
 
+# As binary data a record has the whole union of an address: behind an IPv4
+# one is nothing, also on the slow path, where a burst is taken apart.
+trace_padding() {
+	load mode=echo listen_port=7000 datapath=copy gro=on
+	trace_on
+	flood -c 80 -g 8 127.0.0.1 7000 >/dev/null
+	assert_ge "bursts" "$(events ' ksocket_rx: .* segs=8$')" 1
+	assert_tx 80
+	python3 - "$TRACE_INSTANCE"/per_cpu/cpu*/trace_pipe_raw <<-'END'
+		import os, re, struct, sys
+		raw = b""
+		for name in sys.argv[1:]:
+		    file = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
+		    try:
+		        while data := os.read(file, 65536):
+		            raw += data
+		    except BlockingIOError:
+		        pass
+		service = b"param".ljust(16, b"\0") + struct.pack("=H", 2)
+		behind = re.findall(re.escape(service) + rb"..\x7f\0\0\x01(.{20})", raw, re.DOTALL)
+		assert len(behind) >= 80, f"{len(behind)} records"
+		bad = [data.hex() for data in behind if data.strip(b"\0")]
+		assert not bad, f"{len(bad)} of {len(behind)} records: {bad[0]}"
+	END
+	unload
+}
+
 trace_dual_stack() {
 	load mode=echo listen_addr=:: listen_port=7000
 	trace_on
@@ -249,6 +276,7 @@ ksocket_run_tests \
 	trace_formats:"the events and their fields" \
 	trace_symbols:"the reasons of drops and ends are the counters' names" \
 	trace_echo:"rx and tx of an echo" \
+	trace_padding:"nothing is behind an address" \
 	trace_dual_stack:"addresses of both families on one socket" \
 	trace_relay:"tx of a relay names the receiver" \
 	trace_drop:"drop says why" \

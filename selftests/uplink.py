@@ -16,6 +16,7 @@ import time
 
 SLOW = 4 if os.environ.get("KSOCKET_DEBUG_KERNEL") else 1
 LISTEN, REPLY = 7000, 7001
+UDP_SEGMENT = 103   # linux/udp.h
 
 
 def family_of(address):
@@ -162,6 +163,12 @@ class Sender:
             if rate:
                 time.sleep(1 / rate)
 
+    def send_burst(self, count, size=100):
+        """They leave as one packet, and come as one where gro=on."""
+        data = b"".join(self.made(self.sent + n, size) for n in range(count))
+        self.sock.sendmsg([data], [(socket.SOL_UDP, UDP_SEGMENT, struct.pack("=H", size))])
+        self.sent += count
+
 
 def check_numbers(receiver, size, all_of=None):
     """
@@ -244,6 +251,19 @@ def many(count, senders=1):
     if len(all_senders) == 1 and not now["rx_overflow"]:
         check_numbers(receiver, 200, wanted)
     print(f"{now['tx_packets']} by {now['connections']} connections")
+
+
+def bursts(count, size):
+    """Each datagram of a burst is counted when the receiver has it."""
+    receiver = Receiver()
+    at_least("connections", 1)
+    sender = Sender()
+    for _ in range(int(count)):
+        sender.send_burst(int(size), 200)
+    now = settled(sender.sent)
+    assert now["tx_packets"] == sender.sent, now
+    wait_for("all datagrams", lambda: len(receiver.got) == sender.sent)
+    check_numbers(receiver, 200, sender.sent)
 
 
 def away():

@@ -44,13 +44,24 @@ exact() {
 	nothing_left 7000
 }
 
-# A burst comes as one packet with gro=on, and goes the long way with copy.
 datapaths() {
 	local path gro
 	for path in copy zerocopy softirq; do
 		for gro in off on; do
 			proves "datapath=$path gro=$gro rcvbuf=4000000" many $((MANY / 5))
 		done
+	done
+}
+
+# A burst comes as one packet with gro=on, and takes the slow path with copy.
+bursts() {
+	local path
+	for path in copy zerocopy softirq; do
+		up "datapath=$path" gro=on rcvbuf=4000000
+		trace_on
+		test_py bursts 20 10
+		assert_ge "$path: bursts" "$(events ' ksocket_rx: .* segs=10$')" 1
+		unload
 	done
 }
 
@@ -275,8 +286,9 @@ refusals() {
 
 ksocket_run_tests \
 	exact:"every byte, every boundary, in each framing, IPv4 and IPv6" \
+	bursts:"bursts, each datagram counted" \
 	many_datagrams:"thousands of datagrams, in their order" \
-	datapaths:"likewise on every datapath, in bursts too" \
+	datapaths:"likewise on every datapath" \
 	threads_apart:"each thread has a connection of its own" \
 	mode_text:"mode text" \
 	away:"a receiver that is away: the queue, what has no room, and the rest in order" \

@@ -85,6 +85,9 @@ static void ksocket_udp_parse4(const struct sk_buff *skb,
 	const struct udphdr *udp = udp_hdr(skb);
 	const struct iphdr *ip = ip_hdr(skb);
 
+	/* A trace event holds all of the union, not only its IPv4 part. */
+	memset(&dgram->from, 0, sizeof(dgram->from));
+	memset(&dgram->to, 0, sizeof(dgram->to));
 	dgram->from.in.sin_family = AF_INET;
 	dgram->from.in.sin_port = udp->source;
 	dgram->from.in.sin_addr.s_addr = ip->saddr;
@@ -113,10 +116,17 @@ static void ksocket_udp_parse6(const struct sk_buff *skb, int scope,
 		dgram->ifindex : 0;
 }
 
+/*
+ * Describing a packet writes every member of a datagram, here and in the
+ * functions for each IP version: on the slow path the struct is on the stack.
+ */
 static void ksocket_udp_parse(const struct ksocket_worker *worker,
 			      struct sk_buff *skb,
 			      struct ksocket_datagram *dgram)
 {
+	dgram->own = false;
+	dgram->flow = NULL;
+	dgram->data = NULL;
 	dgram->skb = skb;
 	dgram->len = skb->len;
 	dgram->segs = 1;
