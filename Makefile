@@ -50,7 +50,7 @@ clean:
 	@$(MAKE) -s -C tools/ksocketctl clean
 	@if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; \
 	else find . -name .cache -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' \
-		-o -name '*.mod.c' -o -name '.*.cmd' \) -type f -exec rm -f {} +; fi
+		-o -name '*.mod.c' -o -name '.*.cmd' -o -name compat-have.h \) -type f -exec rm -f {} +; fi
 
 .PHONY: headers
 headers:

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Every difference between the supported kernels, 5.10 to 7.2, each with the
- * version that made it and the reason. No other file asks for a version.
+ * version that made it and the reason. Not the version is asked for but what the
+ * kernel has: compat-have.h, made from compat-probe.c, or a macro of the kernel's
+ * that comes with the change. No other file asks for either.
  */
 #ifndef KSOCKET_COMPAT_H
 #define KSOCKET_COMPAT_H
@@ -9,7 +11,6 @@
 #include <linux/bvec.h>
 #include <linux/net.h>
 #include <linux/uio.h>
-#include <linux/version.h>
 #include <net/genetlink.h>
 #include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
@@ -19,7 +20,8 @@
 #include <net/sock.h>
 #include <net/tcp.h>
 #include <net/udp.h>
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 17, 0)
+#include "compat-have.h"
+#ifdef KSOCKET_HAVE_SKIP_EGRESS
 #include <linux/netfilter_netdev.h>
 #endif
 
@@ -30,7 +32,7 @@
 static inline int ksocket_bind(struct socket *sock, struct sockaddr *addr,
 			       int len)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#ifdef KSOCKET_HAVE_SOCKADDR_UNSIZED
 	return kernel_bind(sock, (struct sockaddr_unsized *)addr, len);
 #else
 	return kernel_bind(sock, addr, len);
@@ -40,7 +42,7 @@ static inline int ksocket_bind(struct socket *sock, struct sockaddr *addr,
 static inline int ksocket_connect(struct socket *sock, struct sockaddr *addr,
 				  int len, int flags)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#ifdef KSOCKET_HAVE_SOCKADDR_UNSIZED
 	return kernel_connect(sock, (struct sockaddr_unsized *)addr, len,
 			      flags);
 #else
@@ -48,11 +50,14 @@ static inline int ksocket_connect(struct socket *sock, struct sockaddr *addr,
 #endif
 }
 
-/* 6.5: pages are lent by a flag of sendmsg(), not by a call for each. */
+/*
+ * 6.5: pages are lent by a flag of sendmsg(), not by a call for each. As long as
+ * there is the call, the flag may be there and unknown to TCP (6.1.y).
+ */
 static inline int ksocket_tcp_sendpages(struct sock *sk, struct bio_vec *vec,
 					unsigned int n, size_t len, int flags)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#ifndef KSOCKET_HAVE_SENDPAGE
 	struct msghdr msg = { .msg_flags = flags | MSG_SPLICE_PAGES };
 
 	iov_iter_bvec(&msg.msg_iter, WRITE, vec, n, len);
@@ -80,10 +85,13 @@ static inline int ksocket_tcp_sendpages(struct sock *sk, struct bio_vec *vec,
 #endif
 }
 
-/* 6.1: a namespace may have a table of connections of its own. */
+/*
+ * 6.1: a namespace may have a table of connections of its own. Where all have one,
+ * most versions name it in the same place.
+ */
 static inline struct inet_hashinfo *ksocket_tcp_hashinfo(const struct net *net)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+#ifdef KSOCKET_HAVE_HASHINFO
 	return net->ipv4.tcp_death_row.hashinfo;
 #else
 	return &tcp_hashinfo;
@@ -95,7 +103,7 @@ static inline struct sock *ksocket_tcp_lookup4(struct net *net, __be32 saddr,
 					       __be16 sport, __be32 daddr,
 					       u16 port, int ifindex)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#ifdef KSOCKET_HAVE_LOOKUP_BY_NET
 	return __inet_lookup_established(net, saddr, sport, daddr, port,
 					 ifindex, 0);
 #else
@@ -113,7 +121,7 @@ static inline struct sock *ksocket_tcp_lookup6(struct net *net,
 {
 #if !IS_ENABLED(CONFIG_IPV6)
 	return NULL;
-#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#elif defined(KSOCKET_HAVE_LOOKUP_BY_NET)
 	return __inet6_lookup_established(net, saddr, sport, daddr, port,
 					  ifindex, 0);
 #else
@@ -125,7 +133,7 @@ static inline struct sock *ksocket_tcp_lookup6(struct net *net,
 /* 6.18: the drop counter of a UDP socket is kept per NUMA node. */
 static inline u32 ksocket_sk_drops(const struct sock *sk)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#ifdef KSOCKET_HAVE_SK_DROPS_INC
 	return sk_drops_read(sk);
 #else
 	return atomic_read(&sk->sk_drops);
@@ -135,7 +143,7 @@ static inline u32 ksocket_sk_drops(const struct sock *sk)
 /* likewise */
 static inline void ksocket_sk_drops_inc(struct sock *sk)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#ifdef KSOCKET_HAVE_SK_DROPS_INC
 	sk_drops_inc(sk);
 #else
 	atomic_inc(&sk->sk_drops);
@@ -148,7 +156,7 @@ static inline struct sk_buff *ksocket_skb_recv_udp(struct sock *sk,
 {
 	int off = 0;
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 19, 0)
+#ifdef KSOCKET_HAVE_RECV_FLAGS
 	return __skb_recv_udp(sk, flags, &off, err);
 #else
 	return __skb_recv_udp(sk, flags & ~MSG_DONTWAIT, flags & MSG_DONTWAIT,
@@ -159,7 +167,7 @@ static inline struct sk_buff *ksocket_skb_recv_udp(struct sock *sk,
 /* 6.10: from a rtable or rt6_info to its dst_entry and back with a function. */
 static inline u32 ksocket_dst_cookie6(struct dst_entry *dst)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#ifdef dst_rt6_info
 	return rt6_get_cookie(dst_rt6_info(dst));
 #else
 	return rt6_get_cookie((struct rt6_info *)dst);
@@ -169,7 +177,7 @@ static inline u32 ksocket_dst_cookie6(struct dst_entry *dst)
 /* 5.18: a time stamp has a kind. */
 static inline void ksocket_skb_clear_tstamp(struct sk_buff *skb)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
+#ifdef KSOCKET_HAVE_TSTAMP_KIND
 	skb_clear_tstamp(skb);
 #else
 	skb->tstamp = 0;
@@ -193,7 +201,7 @@ static inline void ksocket_skb_clear_tstamp(struct sk_buff *skb)
  */
 static inline void ksocket_skb_clear_tx_flags(struct sk_buff *skb)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 12, 0)
+#ifdef KSOCKET_HAVE_SKB_FLAGS
 	skb_shinfo(skb)->tx_flags = 0;
 #else
 	skb_shinfo(skb)->tx_flags &= SKBTX_DEV_ZEROCOPY | SKBTX_SHARED_FRAG;
@@ -204,7 +212,7 @@ static inline void ksocket_skb_clear_tx_flags(struct sk_buff *skb)
 /* 5.17: a packet that came by an "ifb" device has been to this hook. */
 static inline void ksocket_skb_no_skip_egress(struct sk_buff *skb)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 17, 0)
+#ifdef KSOCKET_HAVE_SKIP_EGRESS
 	nf_skip_egress(skb, false);
 #endif
 }
@@ -213,7 +221,7 @@ static inline void ksocket_skb_no_skip_egress(struct sk_buff *skb)
  * 6.1: what is reserved in a request's header has to be 0 from this operation on,
  * and flags that say nothing as well; NLM_F_EXCL and NLM_F_REPLACE do to the first.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+#ifdef KSOCKET_HAVE_RESV_START_OP
 #define KSOCKET_GENL_STRICT_OPS	.resv_start_op = KSOCKET_CMD_SERVICE_NEW + 1,
 #else
 #define KSOCKET_GENL_STRICT_OPS
@@ -225,29 +233,37 @@ static inline void ksocket_skb_no_skip_egress(struct sk_buff *skb)
  */
 static inline void ksocket_sk_set_uid(struct sock *sk, kuid_t uid)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#ifdef KSOCKET_HAVE_SK_UID
 	WRITE_ONCE(sk->sk_uid, uid);
 #endif
 }
 
 /* 6.6: ranges in a policy are const; generated ones always are. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 #undef NLA_POLICY_FULL_RANGE
 #define NLA_POLICY_FULL_RANGE(tp, _range) { \
 	.type = NLA_ENSURE_UINT_OR_BINARY_TYPE(tp), \
 	.validation_type = NLA_VALIDATE_RANGE_PTR, \
 	.range = (struct netlink_range_validation *)(_range), \
 }
-#endif
 
 /* 5.11: the result says whether it was cut off; nobody asks for it here. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#ifndef KSOCKET_HAVE_NLA_STRSCPY
 #define nla_strscpy nla_strlcpy
 #endif
 
 /* 6.9: what binary attributes always meant by their length has a name. */
 #ifndef NLA_POLICY_MAX_LEN
 #define NLA_POLICY_MAX_LEN(_len) { .type = NLA_BINARY, .len = _len, }
+#endif
+
+/*
+ * 6.0, and later ones of 5.10 and 5.15: flags are stored together with the pointer.
+ * The lock is the caller's there and here.
+ */
+#ifndef __rcu_assign_sk_user_data_with_flags
+#define __rcu_assign_sk_user_data_with_flags(sk, ptr, flags) \
+	rcu_assign_pointer(__sk_user_data((sk)), \
+			   (void *)((uintptr_t)(ptr) | (flags)))
 #endif
 
 #endif /* KSOCKET_COMPAT_H */

@@ -41,6 +41,7 @@ expect [ ! -e "$installed" ]
 expect [ "$(grep -c ksocket "$work/root/lib/modules/$release/modules.dep")" = 0 ]
 run make KDIR="$headers" clean
 expect [ ! -e ksocket.ko ]
+expect [ ! -e compat-have.h ]
 
 run make tools-install DESTDIR="$work/root" PREFIX=/usr
 for file in sbin/ksocketctl share/bash-completion/completions/ksocketctl \
