@@ -15,7 +15,8 @@ COUNT=200000
 
 # count_at HOST NAME HOOK MATCH: what passes there, see seen_at
 count_at() {
-	in_ns "$1" nft -f - <<-EOF || skip "no nftables on this kernel"
+	needs_nft accept
+	in_ns "$1" nft -f - <<-EOF
 		table inet acc$2 {
 			counter seen { }
 			chain seen {

@@ -18,6 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "slow.h"
+
 /* The same ones each time, unless this is changed before. */
 static __u32 next_state = 2463534242;
 

@@ -130,7 +130,8 @@ checksums() {
 	local path tx rx sizes="0 1 64 1471 3000"
 	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || sizes="64 3000"
 	ns_pair a b
-	in_ns a ethtool -K veth0 rx off >/dev/null || skip "no ethtool"
+	needs ethtool ethtool --version
+	in_ns a ethtool -K veth0 rx off >/dev/null
 	in_ns b ethtool -K veth0 rx off >/dev/null
 	for path in $DATAPATHS; do
 		for tx in $ON_OFF; do
@@ -167,7 +168,8 @@ held_are() {
 taps() {
 	local path pid
 	ns_pair a b
-	in_ns a ethtool -K veth0 tx off >/dev/null || skip "no ethtool"
+	needs ethtool ethtool --version
+	in_ns a ethtool -K veth0 tx off >/dev/null
 	in_ns b ethtool -K veth0 tx off >/dev/null
 	for path in $DATAPATHS; do
 		echo_b "datapath=$path"
@@ -200,9 +202,10 @@ captured_are() {
 # them is told apart.
 firewall() {
 	local path
+	needs_nft "ct state new"
 	ns_pair a b
 	for path in $DATAPATHS; do
-		in_ns b nft -f - <<-'END' || skip "no nftables with conntrack"
+		in_ns b nft -f - <<-'END'
 			table inet fw {
 				chain in {
 					type filter hook input priority 0;
@@ -231,11 +234,12 @@ firewall() {
 routing() {
 	local path
 	ns_pair a b
+	needs "rules by port" ip rule add ipproto udp sport 7000 table 7
 	ns_ip b route add unreachable default table 7
 	for path in $DATAPATHS; do
 		echo_b "datapath=$path"
 		ask_b >/dev/null
-		ns_ip b rule add ipproto udp sport 7000 table 7 || skip "no rules by port"
+		ns_ip b rule add ipproto udp sport 7000 table 7
 		in_ns a "$KSOCKET_TESTS/udp_flood" -c 5 -b 192.0.2.1,7100 192.0.2.2 7000 >/dev/null
 		wait_for 20 counter_is drop_send_unreachable 5 b
 		ns_ip b rule del ipproto udp sport 7000 table 7

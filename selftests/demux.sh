@@ -83,11 +83,11 @@ _rules_first() {
 }
 
 policy() {
+	needs "rules by port" ip rule add ipproto udp sport 7100 prohibit
 	known echo
 	_rules_first
 	_meet -a
-	ns_ip b rule add pref 5 from 192.0.2.1 ipproto udp sport 7100 prohibit ||
-		skip "no rules by port"
+	ns_ip b rule add pref 5 from 192.0.2.1 ipproto udp sport 7100 prohibit
 	ns_ip b -6 rule add pref 5 from 2001:db8::1 ipproto udp sport 7100 prohibit
 	nobody_asked udp_from4 7100
 	nobody_asked udp_from6 7100
@@ -100,6 +100,7 @@ policy() {
 # A mark that a rule of the firewall gives, or another class, takes another way:
 # for the routing nothing has changed.
 _marked() {
+	needs_nft accept
 	known echo
 	_rules_first
 	# shellcheck disable=SC2086 # words
@@ -107,7 +108,7 @@ _marked() {
 	# shellcheck disable=SC2086 # words
 	ns_ip b -6 rule add pref 5 $1 blackhole
 	_meet -a
-	in_ns b nft -f - <<-END || skip "no nftables"
+	in_ns b nft -f - <<-END
 		table inet fw {
 			chain pre {
 				type filter hook prerouting priority mangle;
@@ -132,8 +133,9 @@ classes() {
 }
 
 input_rule() {
+	needs_nft accept
 	known echo
-	in_ns b nft -f - <<-'END' || skip "no nftables"
+	in_ns b nft -f - <<-'END'
 		table inet fw {
 			chain in {
 				type filter hook input priority 0;
@@ -151,8 +153,9 @@ input_rule() {
 
 # The port is translated before we see the packet, and the answer back.
 translated() {
+	needs_nft "udp dport 7009 redirect to :7000" "nat hook prerouting priority dstnat"
 	ns_pair a b
-	in_ns b nft -f - <<-'END' || skip "no nftables with NAT"
+	in_ns b nft -f - <<-'END'
 		table inet fw {
 			chain pre {
 				type nat hook prerouting priority dstnat;

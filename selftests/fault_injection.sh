@@ -177,7 +177,7 @@ _starve_tcp() {
 	done
 	_reset
 	set_fault failslab times=$FAULT_TIMES task-filter=Y "${@:2}"
-	"$KSOCKET_TESTS/tcp_load" cycle 127.0.0.1 $PORT -c 300 -T 5000 || true
+	"$KSOCKET_TESTS/tcp_load" cycle 127.0.0.1 $PORT -c 300 -T $((5000 * KSOCKET_SLOW)) || true
 	count=$(injected failslab)
 	_reset
 	wait_for 60 counter_is connections 0
@@ -225,7 +225,7 @@ starved_goes_on() {
 	load proto=tcp mode=echo "listen_port=$PORT"
 	exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
 	echo before >&"$fd"
-	read -r -t 20 -u "$fd" got
+	read -r -t $((20 * KSOCKET_SLOW)) -u "$fd" got
 	assert_eq "the echo" "$got" before
 	for pid in $(thread_pids); do
 		echo 1 >"/proc/$pid/make-it-fail"
@@ -241,11 +241,11 @@ starved_goes_on() {
 	pause 2
 	ticks=$(($(cpu_ticks) - ticks))
 	echo "$ticks ticks of the processor in two seconds"
-	assert_le ticks $ticks 60
+	assert_le ticks $ticks $((60 * KSOCKET_SLOW))
 	_reset
-	read -r -t 20 -u "$fd" got || fail "it is starved for good"
+	read -r -t $((20 * KSOCKET_SLOW)) -u "$fd" got || fail "it is starved for good"
 	assert_eq "the echo" "$got" after
-	read -r -t 20 -u "$new" got || fail "it is never taken"
+	read -r -t $((20 * KSOCKET_SLOW)) -u "$new" got || fail "it is never taken"
 	assert_eq "the echo" "$got" new
 	exec {fd}>&- {new}>&-
 	wait_for 20 counter_is close_done 2

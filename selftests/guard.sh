@@ -405,8 +405,9 @@ guard_send_other() {
 }
 
 guard_send_denied() {
+	needs_nft accept
 	hosts
-	in_ns b nft -f - <<-'EOF' || skip "no nftables on this kernel"
+	in_ns b nft -f - <<-'EOF'
 		table inet guard {
 			chain output {
 				type filter hook output priority 0;

@@ -345,13 +345,7 @@ link_local() {
 	unload
 }
 
-# What the words are is no matter of the kernel's.
-no_matter_of_the_kernel() {
-	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || skip "nothing that the debug kernel could find"
-}
-
 misunderstood() {
-	no_matter_of_the_kernel
 	begin
 	ctl add seven listen 127.0.0.1:7000 echo
 	says 1 "unknown command 'halt'" halt
@@ -618,7 +612,6 @@ all_counters() {
 
 prometheus() {
 	local sample uplink
-	no_matter_of_the_kernel
 	begin
 	ctl stats --prometheus >"$TMP/none"
 	ctl add seven listen 127.0.0.1:7000 echo
@@ -785,7 +778,6 @@ rates() {
 # On a terminal there are colours, unless they are not wanted; elsewhere none.
 colours() {
 	local escape
-	no_matter_of_the_kernel
 	begin
 	escape=$(printf '\033')
 	ctl add seven listen 127.0.0.1:7000 echo
@@ -835,7 +827,6 @@ complete_words() {
 }
 
 completion() {
-	no_matter_of_the_kernel
 	begin
 	ctl add seven listen 127.0.0.1:7000 echo
 	ctl add six listen 127.0.0.1:7001 echo
@@ -868,7 +859,6 @@ completion() {
 # What the command understands, and the module, is in the manuals.
 manuals() {
 	local word
-	no_matter_of_the_kernel
 	begin
 	sed 's/\\-/-/g' "$MANUALS/ksocketctl.8" >"$TMP/8"
 	for word in $(ctl help | tr -d '[]' | grep -oE '\b[a-z][a-z-]+\b' | sort -u); do

@@ -17,8 +17,12 @@ import time
 sys.path.insert(0, os.environ["YNL"])
 from lib import Netlink, NlError, YnlFamily  # noqa: E402
 
+# How slow this machine is: it multiplies the time limits.
+SLOW = int(os.environ.get("KSOCKET_SLOW", 1))
 HERE = {"ipv4": "127.0.0.1", "port": 7000}
-THERE = {"ipv4": "127.0.0.1", "port": 7001}
+T# How slow this machine is: it multiplies the time limits.
+SLOW = int(os.environ.get("KSOCKET_SLOW", 1))
+HERE = {"ipv4": "127.0.0.1", "port": 7001}
 ECHO = {"name": "a", "mode": "echo", "listen": HERE}
 RELAY = {"name": "a", "mode": "relay", "listen": HERE, "reply": THERE}
 TCP = dict(ECHO, proto="tcp")
@@ -32,7 +36,7 @@ def family():
 def asked(port, payload=b"hello", source=0):
     """What a service on this host answers."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(20)
+        sock.settimeout(20 * SLOW)
         sock.bind(("127.0.0.1", source))
         sock.sendto(payload, ("127.0.0.1", port))
         return sock.recv(65536)
@@ -290,7 +294,7 @@ def idempotent():
 
 
 def connect(port=7000):
-    return socket.create_connection(("127.0.0.1", port), timeout=20)
+    return socket.create_connection(("127.0.0.1", port), timeout=20 * SLOW)
 
 
 def exchanged(sock, payload):
@@ -316,7 +320,7 @@ def turned_off(port=7000):
 
 def until(what, seconds=20):
     """Wait until it is true."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * SLOW
     while not what():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.02)
@@ -708,7 +712,7 @@ class Listener(threading.Thread):
 
     def wait(self, name, seconds, skip=0):
         """When NAME was told, and what; the first SKIP events do not count."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * SLOW
         while time.monotonic() < end:
             for when, what, msg in self.told[skip:]:
                 if what == name:
@@ -718,7 +722,7 @@ class Listener(threading.Thread):
 
     def losses(self, name, event, kind, reason, count, skip=0):
         """When so many were told, and no others; where the processor is slow, in parts."""
-        end = time.monotonic() + 40
+        end = time.monotonic() + 40 * SLOW
         told = []
         while time.monotonic() < end:
             told = [(when, {key: n for key, n in msg[kind].items() if n})
@@ -734,7 +738,7 @@ class Listener(threading.Thread):
 
 # What the kernel does within a second, this test sees a bit later, the more so on
 # a machine that others use as well. What is forgotten never comes.
-SECOND = 8 if os.environ.get("KSOCKET_DEBUG_KERNEL") else 3
+SECOND = (8 if os.environ.get("KSOCKET_DEBUG_KERNEL") else 3) * SLOW
 
 
 def receiver_told():
@@ -769,7 +773,7 @@ def receiver_told():
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.bind(("127.0.0.1", 7001))
     start = time.monotonic()
-    while time.monotonic() < start + 30 and len(listener.told) == 1:
+    while time.monotonic() < start + 30 * SLOW and len(listener.told) == 1:
         send_for(0.1)
     when, msg = listener.wait("receiver-back", 1)
     print(f"back: {when - start:.3f} s")
@@ -780,7 +784,7 @@ def receiver_told():
     # One that comes and goes all the time: one event in a second.
     skip = len(listener.told)
     start = time.monotonic()
-    while time.monotonic() < start + 6:
+    while time.monotonic() < start + 6 * SLOW:
         receiver.close()
         send_for(0.1)
         receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -868,10 +872,10 @@ def upstream_told():
         assert refused_once()
         start = time.monotonic()
         with socket.create_server(("127.0.0.1", 7001)) as server:
-            server.settimeout(20)
+            server.settimeout(20 * SLOW)
             client = connect()
             upstream, _ = server.accept()
-            upstream.settimeout(20)
+            upstream.settimeout(20 * SLOW)
             client.sendall(b"hello")
             assert upstream.recv(5, socket.MSG_WAITALL) == b"hello"
             when, msg = listener.wait("receiver-back", 30, told)
@@ -976,7 +980,7 @@ def beacon_told():
             assert msg == {"name": "a", "reply": THERE}, msg
             # What user space sends goes between the beacons.
             ynl.do("send", {"name": "a", "payload": b"mine"})
-            receiver.settimeout(20)
+            receiver.settimeout(20 * SLOW)
             while receiver.recv(65536) != b"mine":
                 pass
         ynl.do("service-del", {"name": "a"})
@@ -1082,7 +1086,7 @@ def dialogue():
     ynl.do("service-new", RELAY)
     listener = Listener()
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    receiver.settimeout(20)
+    receiver.settimeout(20 * SLOW)
     receiver.bind(("127.0.0.1", 7001))
     for payload in (b"hello", b"", bytes(65507)):
         answer = ynl.do("send", {"name": "a", "payload": payload})

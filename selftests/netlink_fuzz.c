@@ -112,7 +112,7 @@ FIXTURE_TEARDOWN(fuzz)
 	EXPECT_EQ(0, syscall(SYS_delete_module, "ksocket", O_NONBLOCK));
 }
 
-TEST_F_TIMEOUT(fuzz, random, 6000)
+TEST_F_TIMEOUT(fuzz, random, slow(6000))
 {
 	int rounds = getenv("KSOCKET_SOAK") ? 200000 : 3000;
 	static struct message msg;

@@ -224,7 +224,7 @@ FIXTURE_TEARDOWN(stress)
 	EXPECT_EQ(0, syscall(SYS_delete_module, "ksocket", O_NONBLOCK));
 }
 
-TEST_F_TIMEOUT(stress, everybody, 600)
+TEST_F_TIMEOUT(stress, everybody, slow(600))
 {
 	int family, fd, status;
 	size_t i;

@@ -23,7 +23,7 @@
 #include "../include/uapi/linux/ksocket_netlink.h"
 
 #define PORT		7000
-#define PATIENCE	30	/* seconds, for slow machines */
+#define PATIENCE	slow(30)	/* seconds */
 
 static struct ksocket_so_addr address(int family, int port)
 {
@@ -691,7 +691,7 @@ static void mutate(void *data, size_t len)
 	}
 }
 
-TEST_F_TIMEOUT(so, random, 3000)
+TEST_F_TIMEOUT(so, random, slow(3000))
 {
 	int rounds = getenv("KSOCKET_SOAK") ? 100000 : 2000;
 	int i, done = 0, option;

@@ -69,7 +69,7 @@ add() {
 says_back() {
 	local got
 	echo hello >&"$1"
-	read -r -t 30 -u "$1" got || true
+	read -r -t $((30 * KSOCKET_SLOW)) -u "$1" got || true
 	assert_eq "the echo on a connection" "$got" hello
 }
 

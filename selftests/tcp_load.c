@@ -72,8 +72,7 @@ static struct {
 	int patience_ms;
 	bool urgent, quiet, fin_first, ipv6;
 	bool echo, stuff, slow, reset;
-} opt = { .conns = 1, .bytes = 65536, .parallel = 16, .chunk = BUFFER,
-	  .patience_ms = 20000 };
+} opt = { .conns = 1, .bytes = 65536, .parallel = 16, .chunk = BUFFER };
 
 /* What each connection of echo, put, get and cycle has to do. */
 static struct {
@@ -941,6 +940,7 @@ static void read_options(int argc, char **argv, const char *options)
 	};
 	int c;
 
+	opt.patience_ms = slow(20000);
 	while ((c = getopt_long(argc, argv, options, longs, NULL)) != -1) {
 		switch (c) {
 		case 'c':

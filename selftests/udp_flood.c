@@ -36,7 +36,8 @@ static const char help[] =
 "  -w WINDOW   closed loop: at most WINDOW datagrams unanswered; implies -r\n"
 "  -o PORT     the replies come to this local port (relay); implies -r\n"
 "  -a          every datagram must be answered; implies -r\n"
-"  -T MS       give up on replies when none came for so long (default 2000)\n"
+"  -T MS       give up on replies when none came for so long (default 2000,\n"
+"              times KSOCKET_SLOW)\n"
 "  -l          do not send: receive at ADDRESS PORT until COUNT, SECONDS or\n"
 "              SIGTERM; with -r compare what comes (-s SIZE as the sender's)\n"
 "  -h, --help  this\n"
@@ -62,7 +63,7 @@ static struct {
 	int patience_ms;
 	bool listen;
 	unsigned int segments;
-} opt = { .size = 64, .ports = 1, .patience_ms = 2000, .segments = 1 };
+} opt = { .size = 64, .ports = 1, .segments = 1 };
 
 static struct {
 	__u64 sent, received, wrong, duplicate, errors;
@@ -337,6 +338,7 @@ static void read_options(int argc, char **argv)
 	};
 	int c;
 
+	opt.patience_ms = slow(2000);
 	while ((c = getopt_long(argc, argv, "c:t:s:g:p:b:R:rw:o:aT:lh", longs,
 				NULL)) != -1) {
 		switch (c) {

@@ -21,7 +21,7 @@
 #define BIGGEST		65535
 #define BIGGEST_V4	65507	/* 65535 - 20 - 8 */
 #define BIGGEST_V6	65527	/* 65535 - 8: the IPv6 header does not count */
-#define PATIENCE	30	/* seconds, for slow machines */
+#define PATIENCE	slow(30)	/* seconds */
 #define SMALL_BUFFER	512
 
 static const char text[] = "testing...";
@@ -238,7 +238,7 @@ static void exchange(struct __test_metadata *_metadata,
 	}
 }
 
-TEST_F_TIMEOUT(udp, sizes_and_contents, 240)
+TEST_F_TIMEOUT(udp, sizes_and_contents, slow(240))
 {
 	static const size_t sizes[] = { 0, 1, 2, 511, 512, 1232, 1233, 1452,
 					1453, 1472, 1473, 4096, 9000, 65487,
@@ -262,7 +262,7 @@ TEST_F_TIMEOUT(udp, sizes_and_contents, 240)
 }
 
 /* What the stack takes at most, ksocket takes too. */
-TEST_F_TIMEOUT(udp, biggest, 120)
+TEST_F_TIMEOUT(udp, biggest, slow(120))
 {
 	size_t len = variant->family == AF_INET ? BIGGEST_V4 : BIGGEST_V6;
 
@@ -273,7 +273,7 @@ TEST_F_TIMEOUT(udp, biggest, 120)
 }
 
 /* Every length is a length: the answer has it, and no answer joins another. */
-TEST_F_TIMEOUT(udp, each_small_size, 240)
+TEST_F_TIMEOUT(udp, each_small_size, slow(240))
 {
 	size_t len;
 
@@ -284,7 +284,7 @@ TEST_F_TIMEOUT(udp, each_small_size, 240)
 }
 
 /* No answer to an empty datagram would look like the end of the service. */
-TEST_F_TIMEOUT(udp, empty_ones_between_others, 120)
+TEST_F_TIMEOUT(udp, empty_ones_between_others, slow(120))
 {
 	static const size_t sizes[] = { 0, 0, 5, 0, 1000, 0, 0, 1 };
 	size_t i;
@@ -350,7 +350,7 @@ FIXTURE_TEARDOWN(buffer)
  * What does not fit is dropped whole and counted; what follows is not touched
  * by it. The answers come in order, so nothing has to be waited for in vain.
  */
-TEST_F_TIMEOUT(buffer, one_byte_too_long, 120)
+TEST_F_TIMEOUT(buffer, one_byte_too_long, slow(120))
 {
 	static const int sizes[] = { SMALL_BUFFER, SMALL_BUFFER + 1, 65507, 7 };
 	static __u8 request[BIGGEST], answer[BIGGEST];

@@ -30,7 +30,7 @@ unload_times() {
 # kernel spends in waiting for RCU, service or not; where that alone is slow,
 # it sets the measure.
 idle_is_quick() {
-	local empty idle limit=100000
+	local empty idle limit=$((100000 * KSOCKET_SLOW))
 	empty=$(unload_times 3 listen_port=0)
 	idle=$(unload_times 5 mode=echo "listen_port=$PORT"
 		unload_times 5 mode=relay "listen_port=$PORT")
@@ -56,6 +56,7 @@ flooded() {
 flood_is_quick() {
 	local times mode limit=1000000
 	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || limit=3000000
+	limit=$((limit * KSOCKET_SLOW))
 	flood_start
 	times=$(for mode in echo relay discard text echo; do
 		load "mode=$mode" "listen_port=$PORT"

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-SLOW = 4 if os.environ.get("KSOCKET_DEBUG_KERNEL") else 1
+SLOW = (4 if os.environ.get("KSOCKET_DEBUG_KERNEL") else 1) * int(os.environ.get("KSOCKET_SLOW", 1))
 LISTEN, REPLY = 7000, 7001
 UDP_SEGMENT = 103   # linux/udp.h
 

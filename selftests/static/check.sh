@@ -13,8 +13,6 @@ set -eu -o pipefail
 . "$(dirname "$0")/../vm/lib.sh"
 
 STATIC_DIR=$REPO/selftests/static
-# sparse knows no newer ones; there it says nothing and checks nothing.
-SPARSE_KERNELS="5.10 6.1 6.12"
 # Cheap ones that look for mistakes, not for style.
 COCCI="free/kfree free/ifnullfree null/deref_null null/eno null/kmerr
 	locks/call_kern locks/double_lock locks/flags locks/mini_lock
@@ -26,7 +24,7 @@ COCCI="free/kfree free/ifnullfree null/deref_null null/eno null/kmerr
 
 counts=${1:-}
 KERNELS=${KERNELS:-$STOCK_KERNELS}
-CHECKS=${CHECKS:-build sparse checkpatch shellcheck kernel-doc spdx versions coccinelle rst manuals drop-reasons netlink docs packaging}
+CHECKS=${CHECKS:-build vendor sparse checkpatch shellcheck kernel-doc spdx versions coccinelle rst manuals drop-reasons netlink docs packaging}
 passed=0 failed=0
 "$VM_DIR/deps.sh" vm static
 linux=$("$VM_DIR/source.sh")
@@ -92,12 +90,18 @@ bad() {
 }
 
 # --- the compiler ------------------------------------------------------------
+# no_warning LOG - of the compiler, sparse or modpost. Debian's own compiler was a
+# patch release older; that says nothing of us. Findings in the kernel's own headers
+# name their full path there.
+no_warning() {
+	! grep -E 'warning:|Warning:|error:' "$1" |
+		grep -vE '^[^ ]*/(linux-headers|linux-kbuild)|the compiler differs from the one'
+}
+
 check_build() {
 	local kernel=$1 src=$2 ko
-	ko=$(MAKEARGS="W=1" "$VM_DIR/build.sh" "$kernel" "$src") || return 1
-	# Debian's own compiler was a patch release older; that says nothing of us.
-	! grep -E 'warning:|Warning:|error:' "${ko%/*}/build.log" |
-		grep -vE 'the compiler differs from the one'
+	ko=$(MAKEARGS=$(build_args "$kernel") "$VM_DIR/build.sh" "$kernel" "$src") || return 1
+	no_warning "${ko%/*}/build.log"
 }
 
 static_build() {
@@ -110,6 +114,39 @@ static_build() {
 	done
 }
 
+# Vendors keep the number of a kernel and renew what is in it.
+VENDOR_KERNELS="6.1 6.12"
+VENDOR_NUMBER=5.14
+
+# check_vendor KERNEL SOURCE - what is found out about the kernel does not change
+# with its number.
+check_vendor() {
+	local own vendor
+	vendor=$VENDOR_NUMBER-of-$1
+	check_build "$vendor" "$2" || return 1
+	own=$(MAKEARGS=$(build_args "$1") "$VM_DIR/build.sh" "$1" "$2") || return 1
+	vendor=$(MAKEARGS=$(build_args "$vendor") "$VM_DIR/build.sh" "$vendor" "$2") || return 1
+	diff "${own%/*}/compat-have.h" "${vendor%/*}/compat-have.h"
+}
+
+static_vendor() {
+	local kernel first=
+	for kernel in $VENDOR_KERNELS; do
+		case " $KERNELS " in *" $kernel "*) ;; *) continue ;; esac
+		if [ -z "$first" ]; then
+			first=$kernel
+			violation="error: .*planted"
+			planted_module '#include <linux/version.h>
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
+#error planted
+#endif'
+			planted "vendor kernels ($kernel)" check_vendor "$kernel" "$work/bad"
+		fi
+		check "$kernel under the number $VENDOR_NUMBER is known for what it is" \
+			check_vendor "$kernel" "$REPO"
+	done
+}
+
 planted_module() {
 	bad Kbuild <<<"obj-m := planted.o"
 	printf '%s\n' '#include <linux/module.h>' "$1" 'MODULE_LICENSE("GPL");' \
@@ -118,15 +155,13 @@ planted_module() {
 
 check_sparse() {
 	local kernel=$1 src=$2 ko log
-	ko=$(MAKEARGS="C=2" "$VM_DIR/build.sh" "$kernel" "$src") || return 1
+	ko=$(MAKEARGS=$(build_args "$kernel") "$VM_DIR/build.sh" "$kernel" "$src") || return 1
 	log=${ko%/*}/build.log
 	if ! grep -qE '^ +CHECK +' "$log"; then
 		echo "sparse did not run"
 		return 1
 	fi
-	# Findings in the kernel's own headers name their full path there.
-	! grep -E '(warning|error):' "$log" |
-		grep -vE '^[^ ]*/(linux-headers|linux-kbuild)|the compiler differs from the one'
+	no_warning "$log"
 }
 
 static_sparse() {
@@ -259,12 +294,14 @@ static_spdx() {
 	check "SPDX line in every file" check_spdx "$REPO"
 }
 
-# One place knows of kernel versions.
+# Nothing asks for a version, and one file for what a kernel has.
 check_versions() {
 	local file status=0
 	while read -r file; do
-		case $file in compat.h | selftests/*) continue ;; esac
+		case $file in selftests/*) continue ;; esac
 		if grep -Hn 'LINUX_VERSION_CODE\|KERNEL_VERSION(' "$1/$file"; then status=1; fi
+		case $file in compat.h | compat-probe.c) continue ;; esac
+		if grep -Hn 'KSOCKET_HAVE_' "$1/$file"; then status=1; fi
 	done < <(files "$1" '*.c' '*.h')
 	return $status
 }
@@ -273,7 +310,7 @@ static_versions() {
 	violation="LINUX_VERSION_CODE"
 	bad a.c <<<"#if LINUX_VERSION_CODE"
 	planted versions check_versions "$work/bad"
-	check "kernel versions only in compat.h" check_versions "$REPO"
+	check "no kernel versions; what a kernel has is asked in compat.h only" check_versions "$REPO"
 }
 
 check_coccinelle() {

@@ -7,7 +7,8 @@
 # SRC is copied first and never written to. Without OUT the result is kept in
 # the cache, and not built again while neither source nor kernel changes.
 # MAKEARGS holds more arguments for make, such as "W=1" or "C=2". What the
-# compiler said is in build.log beside the .ko.
+# compiler said is in build.log beside the .ko. With PAIR=1 the module of two
+# services (see pair.sh) is left there as well, as pair/pair.ko.
 
 set -eu -o pipefail
 # shellcheck source=selftests/vm/lib.sh
@@ -62,12 +63,27 @@ build_chroot() {
 	return $status
 }
 
+# build_pair KDIR SRC DIR - first: all but one of its objects serve the other as
+# well. Without it pair.sh says what is wrong.
+build_pair() {
+	local kdir=$1 patch=$2/selftests/pair/two-services.patch dir=$3
+	[ -f "$patch" ] && patch -s -f --dry-run -d "$dir" -p1 <"$patch" >/dev/null 2>&1 || return 0
+	patch -s -d "$dir" -p1 <"$patch"
+	if make_module "$kdir" "$dir" >>"$dir/build.log" 2>&1; then
+		mkdir -p "$dir/pair"
+		mv "$dir/ksocket.ko" "$dir/pair/pair.ko"
+	fi
+	patch -s -R -d "$dir" -p1 <"$patch"
+}
+
 # build KDIR SRC DIR
 build() {
 	local kdir=$1 src=$2 dir=$3
 	mkdir -p "$dir"
-	(cd "$src" && sources . | cpio --quiet -pdm "$dir")
-	if ! make_module "$kdir" "$dir" >"$dir/build.log" 2>&1; then
+	(cd "$src" && sources . | cpio --quiet -pdm "$dir" 2>/dev/null)
+	: >"$dir/build.log"
+	[ -z "${PAIR:-}" ] || build_pair "$kdir" "$src" "$dir"
+	if ! make_module "$kdir" "$dir" >>"$dir/build.log" 2>&1; then
 		cat "$dir/build.log" >&2
 		die "the module does not build for $kernel"
 	fi
@@ -98,7 +114,7 @@ if [ -n "${3:-}" ]; then
 	build "$kdir" "$src" "$out"
 else
 	key=$( (cd "$src" && sources . | tr '\n' '\0' | xargs -0 sha256sum) | hash_of /dev/stdin \
-		"$VM_DIR/build.sh" "$(readlink -f "$kdir")" "${MAKEARGS:-}" "${CC:-}")
+		"$VM_DIR/build.sh" "$(readlink -f "$kdir")" "${MAKEARGS:-}" "${CC:-}" "${PAIR:+pair}" ${PAIR:+"$src"/selftests/pair/*.patch})
 	out=$CACHE/build/$kernel-$key
 	[ -f "$out/done" ] || with_lock "build-$kernel" build_cached "$kdir" "$src" "$out"
 fi

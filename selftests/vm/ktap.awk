@@ -5,11 +5,15 @@
 # -v label=TEXT     starts every line that is printed
 # -v want="A B"     the programs that have to appear
 # -v counts=FILE    gets "PASSED FAILED SKIPPED" at the end
+# -v skips=FILE     the skips that are expected, see there; without it any will do
+# -v kernel=NAME    the kernel that FILE is asked about
+# -v times=1        also print the seconds that each result took
 #
 # Counted are the results that a program gives one by one ("# ok 1 ..."), not
 # the programs. A program also fails as a whole, counting one more failure, if
 # it gives no result at all, another number of results than it planned, a bad
-# exit status without a failed result, or if it never ends or never starts.
+# exit status without a failed result, or if it never ends or never starts. A
+# skip that is not expected is a failure, and so is an expected one that was none.
 
 function now() { return systime() }
 
@@ -19,13 +23,69 @@ function fail(reason) {
 	notes = notes "\n" sprintf("  %-8s          - %s: %s", label, prog, reason)
 }
 
+# strip TEXT: without blanks at both ends
+function strip(text) {
+	gsub(/^[ \t]+|[ \t]+$/, "", text)
+	return text
+}
+
+# The lines of the list that are about this kernel; a word of it may end in "*".
+function read_skips(    line, field, words, n, i) {
+	while ((getline line <skips) > 0) {
+		if (line ~ /^#/ || strip(line) == "")
+			continue
+		if (split(line, field, "|") != 4 || strip(field[4]) == "") {
+			prog = skips
+			fail("not \"program | kernels | test | reason\": " line)
+			print substr(notes, 2)
+			notes = prog = ""
+			continue
+		}
+		n = split(field[2], words, " ")
+		for (i = 1; i <= n; i++)
+			if (words[i] == kernel || (words[i] ~ /\*$/ &&
+			    index(kernel, substr(words[i], 1, length(words[i]) - 1)) == 1))
+				expected[strip(field[1]) SUBSEP strip(field[3])] = 1
+	}
+	close(skips)
+}
+
+function is_expected(title) {
+	return ((prog SUBSEP title) in expected) || ((prog SUBSEP "*") in expected)
+}
+
+# skip TITLE REASON: the title is "*" for a program as a whole
+function skip(title, reason) {
+	if (skips != "" && !is_expected(title)) {
+		fail("unexpected skip: " (title == "*" ? "" : title ": ") reason "\n" \
+		     sprintf("  %-8s            if it cannot run there, add to selftests/expected-skips: " \
+			     "%s | %s | %s | %s", label, prog, kernel, title, reason))
+		return
+	}
+	skipped++
+	prog_skipped++
+	notes = notes "\n" sprintf("  %-8s          - skipped: %s%s", label,
+				   title == "*" ? "" : title ": ", reason)
+}
+
+# passed_result TITLE: what is listed has to be so, or the list would hide the next
+# skip.
+function passed_result(title) {
+	if (skips != "" && is_expected(title)) {
+		fail("no longer skipped: " title "\n" \
+		     sprintf("  %-8s            take %s from its line in selftests/expected-skips",
+			     label, kernel))
+		return
+	}
+	passed++
+	prog_passed++
+}
+
 function program_end(ok, rest,    word) {
 	if (rest ~ /# SKIP/ && results == 0) {
-		skipped++
-		prog_skipped++
 		if (skip_reason == "")
 			skip_reason = "no reason given"
-		notes = notes "\n" sprintf("  %-8s          - skipped: %s", label, skip_reason)
+		skip("*", skip_reason)
 	} else if (results == 0 && rest ~ /TIMEOUT/) {
 		fail("timed out before its first result")
 	} else if (results == 0) {
@@ -62,7 +122,7 @@ function program_begin(name) {
 		program_end(0, "exit status unknown")
 	}
 	prog = name
-	began = now()
+	began = result_began = now()
 	results = prog_passed = prog_failed = prog_skipped = 0
 	plan = -1
 	notes = said = skip_reason = ""
@@ -73,7 +133,18 @@ function reason_of(line) {
 	return line == "" ? "no reason given" : line
 }
 
-BEGIN { failed = passed = skipped = 0; prog = "" }
+function title_of(line) {
+	sub(/^# (not )?ok [0-9]+ *(- )?/, "", line)
+	sub(/ *# (SKIP|XFAIL).*$/, "", line)
+	return line
+}
+
+BEGIN {
+	failed = passed = skipped = 0
+	prog = ""
+	if (skips != "")
+		read_skips()
+}
 
 { sub(/\r$/, "") }
 
@@ -105,6 +176,10 @@ prog != "" && /^# 1\.\.[0-9]+/ {
 
 prog != "" && /^# (not )?ok [0-9]+/ {
 	results++
+	if (times) {
+		printf "  %-8s %4d s  %s: %s\n", label, now() - result_began, prog, title_of($0)
+		result_began = now()
+	}
 	if ($2 == "not") {
 		failed++
 		prog_failed++
@@ -112,14 +187,9 @@ prog != "" && /^# (not )?ok [0-9]+/ {
 		sub(/^# /, "", line)
 		notes = notes "\n" sprintf("  %-8s          - %s", label, line)
 	} else if ($0 ~ /# (SKIP|XFAIL)/) {
-		skipped++
-		prog_skipped++
-		line = $0
-		sub(/^# ok /, "", line)
-		notes = notes "\n" sprintf("  %-8s          - skipped: %s", label, line)
+		skip(title_of($0), reason_of($0))
 	} else {
-		passed++
-		prog_passed++
+		passed_result(title_of($0))
 	}
 }
 

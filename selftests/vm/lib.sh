@@ -21,6 +21,18 @@ PATH=$PATH:/usr/sbin:/sbin
 STOCK_KERNELS="5.10 6.1 6.12 7.2"
 ALL_KERNELS="$STOCK_KERNELS debug"
 
+# sparse knows no newer ones; there it says nothing and checks nothing.
+SPARSE_KERNELS="5.10 6.1 6.12"
+
+# build_args KERNEL - what make is given where one build is for the static checks and
+# the tests.
+build_args() {
+	case " $SPARSE_KERNELS " in
+	*" ${1#*-of-} "*) echo "W=1 C=2" ;;
+	*) ! is_own "$1" || return 0; echo "W=1" ;;
+	esac
+}
+
 # is_own KERNEL - is it one that we build, and slow?
 is_own() { [ "$1" = debug ] || [ "$1" = kcsan ]; }
 
@@ -177,8 +189,41 @@ apt_download() {
 		APT_CONFIG=$conf xargs -r apt-get -qq download)
 }
 
-# kernel_ready NAME - fetch or build what is missing, print the kernel's folder.
+# kernel_renumber DIR FROM VERSION - DIR becomes the headers in FROM with the version
+# number VERSION.
+kernel_renumber() {
+	local dir=$1 from=$2 major=${3%.*} minor=${3#*.} file
+	[ ! -f "$dir/release" ] || return 0
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	cp -al "$from/root" "$dir/"
+	while read -r file; do
+		# sed writes a new file, which the other name of the old one is spared.
+		sed -i -E "s/(LINUX_VERSION_CODE) .*/\1 $((major * 65536 + minor * 256))/
+			s/(LINUX_VERSION_MAJOR) .*/\1 $major/
+			s/(LINUX_VERSION_PATCHLEVEL) .*/\1 $minor/
+			s/(LINUX_VERSION_SUBLEVEL) .*/\1 0/
+			s/(UTS_RELEASE) .*/\1 \"$3.0\"/" "$file"
+	done < <(find "$dir/root/usr/src" \( -name version.h -path '*/generated/uapi/*' \
+		-o -name utsrelease.h -path '*/generated/*' \) -type f)
+	cp "$from/release" "$dir/release"
+	find "$CACHE/kernel/$(basename "${dir%/*}")" -mindepth 1 -maxdepth 1 ! -path "$dir" -exec rm -rf {} +
+}
+
+# kernel_ready NAME - fetch or build what is missing, print the kernel's folder. A
+# NAME like 5.14-of-6.1 is a kernel as vendors make them, with the number of the
+# one and the insides of the other: its headers are to build for, and nothing boots.
 kernel_ready() {
+	local from
+	case $1 in
+	*-of-*)
+		from=$(kernel_ready "${1#*-of-}")
+		with_lock "kernel-$1" kernel_renumber "$CACHE/kernel/$1/$(basename "$from")" \
+			"$from" "${1%-of-*}" >&2
+		echo "$CACHE/kernel/$1/$(basename "$from")"
+		return
+		;;
+	esac
 	if is_own "$1"; then
 		"$VM_DIR/debug-kernel.sh" "$1" >&2
 	else
@@ -187,14 +232,20 @@ kernel_ready() {
 	readlink -f "$CACHE/kernel/$1/current"
 }
 
-# ktap_count LABEL COUNTS [PROGRAM...] - read what the runner says from stdin,
-# print it for people, put "passed failed skipped" into the file COUNTS.
+# The skips that are expected, by kernel.
+SKIPS=$REPO/selftests/expected-skips
+
+# ktap_count LABEL COUNTS KERNEL [PROGRAM...] - read what the runner says from
+# stdin, print it for people, put "passed failed skipped" into the file COUNTS.
+# Skips are judged by SKIPS, which may be empty; TIMES=1 prints the time of each
+# test.
 ktap_count() {
-	local label=$1 counts=$2 live=()
-	shift 2
+	local label=$1 counts=$2 kernel=$3 live=()
+	shift 3
 	# mawk would wait for a full block of input before it looks at a line.
 	if awk -W version 2>&1 </dev/null | grep -q mawk; then live=(-W interactive); fi
 	awk ${live[@]+"${live[@]}"} -v label="$label" -v want="$*" -v counts="$counts" \
+		-v kernel="$kernel" -v skips="$SKIPS" -v times="${TIMES:-}" \
 		-f "$VM_DIR/ktap.awk"
 }
 
@@ -203,6 +254,29 @@ report() { printf '  %-8s %-8s %s\n' "$2" "$1" "$3${4:+: $4}"; }
 
 # verdict_get DIR NAME - a field of what vm.sh left in DIR.
 verdict_get() { sed -n "s/^$2=//p" "$1/verdict" 2>/dev/null || true; }
+
+# mutant_noticed DIR LOG TIMEOUT - is what vm.sh left in DIR and run-tests.sh said in
+# LOG a fault that was noticed? Prints the finding, or why not. With TIMEOUT, a
+# reason, a guest that did not end is a finding too.
+mutant_noticed() {
+	local verdict said
+	verdict=$(verdict_get "$1" verdict)
+	said=$(sed -n 's/^.*- \(not ok\|[^ ]*: \)/\1/p; s/^.*\(the guest: \)/\1/p' "$2" | sed -n 1p)
+	case $verdict in
+	'' | 126)
+		# Red because the guest never came up would prove nothing.
+		echo "the guest did not run: $(tail -n 1 "$2")"
+		return 1
+		;;
+	124)
+		if ! grep -q -- '- not ok ' "$2" && [ -z "$3" ]; then
+			echo "no test noticed before the guest's time was up"
+			return 1
+		fi
+		;;
+	esac
+	echo "$said"
+}
 
 # guest_jobs - how many guests to run at a time. Each has two processors, but
 # the tests wait a good part of their time.

@@ -46,19 +46,37 @@ control() {
 	result 1 "$name" "verdict ${got:-none} instead of $verdicts, or not because of '$finding': $why"
 }
 
-# count NAME EXPECTED PROGRAMS <what a runner says - the sum that has to result.
+# count NAME EXPECTED PROGRAMS [KERNEL] <what a runner says - the sum that has to result.
 count() {
-	local got
+	local got SKIPS=$work/skips
 	# shellcheck disable=SC2086 # a list of words
-	ktap_count control "$work/ktap" $3 >/dev/null
+	ktap_count control "$work/ktap" "${4:-6.1}" $3 >/dev/null
 	got=$(cat "$work/ktap")
 	result "$([ "$got" = "$2" ]; echo $?)" "$1" "counted $got, expected $2 (passed failed skipped)"
+}
+
+# mutant NAME NOTICED VERDICT TIMEOUT LINE... - is a mutant whose guest ended like
+# that, and said these lines, noticed?
+mutant() {
+	local got=no
+	mkdir -p "$work/$1"
+	echo "verdict=$3" >"$work/$1/verdict"
+	printf '  name     %s\n' "${@:5}" >"$work/$1/log"
+	! mutant_noticed "$work/$1" "$work/$1/log" "$4" >"$work/$1/why" || got=yes
+	result "$([ "$got" = "$2" ]; echo $?)" "$1" "noticed: $got: $(cat "$work/$1/why")"
 }
 
 tap() { printf '%s\n' "# selftests: ksocket: $1" "${@:2}"; }
 
 machine() {
-	local kernel=6.1
+	local kernel=6.1 skips
+	cat >"$work/skips" <<-'END'
+		# a comment
+		a.sh | 5.10 6.1 | x | no such thing
+		b.sh | 6.1 | * | no such thing
+		c.sh | 6.1:* | x | no such thing
+	END
+	mapfile -t skips < <(seq -f '# ok %g y # SKIP no such thing' 2 50)
 	control good-guest "0" "exit status 0" $kernel --ko none --command true
 	control failing-command "3" "exit status 3" $kernel --ko none --command 'exit 3'
 	control panic "125" "without a verdict: .*sysrq triggered crash" $kernel --ko none \
@@ -94,7 +112,29 @@ machine() {
 		< <(tap a.sh '# ok 1 fine' 'ok 1 selftests: ksocket: a.sh')
 	count test-skipped "0 0 1" "a.sh" \
 		< <(tap a.sh '# 1..1' '# ok 1 x # SKIP no such thing' 'ok 1 selftests: ksocket: a.sh')
+	count test-skipped-as-a-whole "0 0 1" "b.sh" \
+		< <(tap b.sh '# 1..0 # SKIP no such thing' 'ok 1 selftests: ksocket: b.sh # SKIP')
+	count test-skipped-unexpected "1 49 0" "a.sh" \
+		< <(tap a.sh '# 1..50' '# ok 1 fine' "${skips[@]}" 'ok 1 selftests: ksocket: a.sh')
+	count test-skipped-elsewhere "0 1 0" "a.sh" 7.2 \
+		< <(tap a.sh '# 1..1' '# ok 1 x # SKIP no such thing' 'ok 1 selftests: ksocket: a.sh')
+	count test-skipped-as-a-whole-unexpected "0 1 0" "a.sh" \
+		< <(tap a.sh '# 1..0 # SKIP no such thing' 'ok 1 selftests: ksocket: a.sh # SKIP')
+	count test-skipped-no-longer "0 1 0" "a.sh" \
+		< <(tap a.sh '# 1..1' '# ok 1 x' 'ok 1 selftests: ksocket: a.sh')
+	count test-skipped-on-a-foreign-kernel "0 0 1" "c.sh" 6.1:i386 \
+		< <(tap c.sh '# 1..1' '# ok 1 x # SKIP no such thing' 'ok 1 selftests: ksocket: c.sh')
 	count test-silence "0 1 0" "a.sh" </dev/null
+
+	mutant mutant-fails yes 0 '' '         - not ok 2 bad'
+	mutant mutant-hangs no 124 '' '         - a.sh: did not end' \
+		'FAILED   the guest: no end within 600 s (601 s)'
+	mutant mutant-fails-and-hangs yes 124 '' '         - not ok 2 bad' \
+		'         - a.sh: did not end' 'FAILED   the guest: no end within 600 s (601 s)'
+	mutant mutant-hangs-by-nature yes 124 'rmmod never returns' \
+		'         - a.sh: did not end' 'FAILED   the guest: no end within 600 s (601 s)'
+	mutant mutant-panics yes 125 '' 'FAILED   the guest: the guest ended without a verdict (60 s)'
+	mutant mutant-without-guest no 126 '' 'FAILED   the guest: QEMU failed (1) (0 s)'
 
 	# The library that all tests use: a command that fails is a test that fails.
 	"$VM_DIR/tests.sh" "$work/tests" discard.sh >/dev/null

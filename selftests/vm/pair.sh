@@ -8,6 +8,12 @@ set -eu -o pipefail
 # shellcheck source=selftests/vm/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+if [ -z "${2:-}" ] && [ -n "${PAIR:-}" ]; then
+	ko=$("$VM_DIR/build.sh" "$1")
+	[ -f "${ko%/*}/pair/pair.ko" ] || die "two-services.patch does not apply, or build"
+	echo "${ko%/*}/pair/pair.ko"
+	exit
+fi
 work=$(mktemp -d "$CACHE/pair.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 (cd "${2:-$REPO}" && find . \( -path ./selftests -o -path ./Documentation -o -name '.?*' \) -prune \

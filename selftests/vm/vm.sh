@@ -10,7 +10,9 @@
 #   --add SRC:DST   put a file or folder of this machine into the guest
 #   --env NAME=VAL  for the environment of what runs
 #   --append ARGS   more on the kernel's command line
-#   --timeout SEC   for the whole guest (default 120)
+#   --timeout SEC   for the whole guest (default 120): not counting the time in which
+#                   it waits for a processor of this machine, and times the factor
+#                   by which the guest finds itself slow (see init)
 #   --image KIND    base (default), trace, bench or clients (see image.sh)
 #   --memory MB     --smp N
 #   --qemu 'ARGS'   more arguments for QEMU
@@ -105,7 +107,7 @@ if [ -n "$tests" ]; then
 	cp -a "$tests" "$job/kselftest"
 	# Line by line, or a crash would take the last results with it.
 	# The long forms know no other limit than the guest's own.
-	command='cd /kselftest && stdbuf -oL ./run_kselftest.sh ${KSOCKET_SOAK:+--override-timeout 100000}'
+	command='cd /kselftest && stdbuf -oL ./run_kselftest.sh --override-timeout $((KSOCKET_SLOW * ${KSOCKET_SOAK:+1000}1500))'
 fi
 printf '%s\n' "$command" >"$job/job/run"
 for pair in ${adds[@]+"${adds[@]}"}; do
@@ -154,16 +156,48 @@ fi
 
 set -- "$@" -append "$cmdline $append"
 
+# waited PID - milliseconds for which the busiest thread of PID would have run, had
+# it had a processor
+waited() {
+	local task ns most=0
+	for task in "/proc/$1/task"/*/schedstat; do
+		{ read -r _ ns _ <"$task"; } 2>/dev/null || continue
+		[ "$ns" -le "$most" ] || most=$ns
+	done
+	echo $((most / 1000000))
+}
+
+# watch_guest PID - end it when its time is up; the file "overdue" says that this
+# was done. A guest that others leave no processor, or on a slow machine, has more.
+watch_guest() {
+	local start=$SECONDS slow='' alone=0 most=0
+	while kill -0 "$1" 2>/dev/null; do
+		sleep 1
+		[ -n "$slow" ] ||
+			slow=$(sed -n 's/^ksocket-slow=\([0-9]*\).*/\1/p' "$out/result.log")
+		alone=$((SECONDS - start - $(waited "$1") / 1000))
+		# Threads that end take their numbers with them.
+		[ $alone -le $most ] || most=$alone
+		echo "$most" >"$work/alone"
+		[ $most -ge $((timeout * ${slow:-1})) ] || continue
+		echo "$most" >"$work/overdue"
+		kill "$1" 2>/dev/null || true
+		sleep 5
+		kill -9 "$1" 2>/dev/null || true
+		break
+	done
+}
+
 boot() {
 	: >"$out/console.log"
 	: >"$out/result.log"
 	# shellcheck disable=SC2086 # QEMU arguments are a list of words
-	timeout --foreground -k 5 "$timeout" qemu-system-x86_64 "$@" $qemu_more \
-		</dev/null >"$out/qemu.log" 2>&1 9>&- &
+	qemu-system-x86_64 "$@" $qemu_more </dev/null >"$out/qemu.log" 2>&1 9>&- &
 	qemu_pid=$!
+	watch_guest "$qemu_pid" </dev/null >/dev/null 2>&1 9>&- &
 	if [ -z "$quiet" ]; then
 		tail -s 0.1 -q --pid=$qemu_pid -n +1 -f "$out/result.log" 2>/dev/null |
-			grep --line-buffered -vE '^(ksocket-init|rc=[0-9]+|kmemleak-done)$' || true
+			grep --line-buffered -vE '^(ksocket-init|ksocket-slow=.*|rc=[0-9]+|kmemleak-done)$' || true
 	fi
 	status=0
 	# The shell would add its own word about a QEMU that aborts.
@@ -189,7 +223,7 @@ seconds=$((SECONDS - start))
 finding=$(findings | sed -n 1p || true)
 leak=$(grep -m1 -A1000 '^kmemleak-report:$' "$out/result.log" || true)
 rc=$(tail -n 1 "$out/result.log" | sed -n 's/^rc=\([0-9]\{1,\}\)$/\1/p')
-if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+if [ -f "$work/overdue" ]; then
 	verdict=124 why="no end within $timeout s"
 elif [ "$status" != 0 ]; then
 	verdict=126 why="QEMU failed ($status): $(tail -n 1 "$out/qemu.log")"
@@ -210,6 +244,7 @@ fi
 	echo "why=$why"
 	echo "finding=$finding"
 	echo "seconds=$seconds"
+	echo "alone=$(cat "$work/alone" 2>/dev/null)"
 	echo "accel=$accel"
 } >"$out/verdict"
 
