@@ -28,7 +28,7 @@ SPARSE_KERNELS="5.10 6.1 6.12"
 # the tests.
 build_args() {
 	case " $SPARSE_KERNELS " in
-	*" ${1#*-of-} "*) echo "W=1 C=2" ;;
+	*" $1 "*) echo "W=1 C=2" ;;
 	*) ! is_own "$1" || return 0; echo "W=1" ;;
 	esac
 }
