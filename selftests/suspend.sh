@@ -9,7 +9,7 @@
 
 # So long, in seconds. A busy machine takes a moment to get there, and an alarm
 # that comes before would be nobody's.
-SLEEP=8
+SLEEP=$((8 * KSOCKET_SLOW))
 INTERVAL=100
 
 # Nobody's own machine is put to sleep.

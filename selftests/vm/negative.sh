@@ -84,7 +84,10 @@ machine() {
 	control no-verdict "125" "without a verdict" $kernel --ko none \
 		--command 'echo b >/proc/sysrq-trigger; sleep 60'
 	control time-out "124" "no end within 12 s" $kernel --ko none --timeout 12 \
-		--command 'sleep 100'
+		--env KSOCKET_SLOW=1 --command 'sleep 100'
+	# The same limit, on a machine that is slow.
+	control slow-guest "0" "exit status 0" $kernel --ko none --timeout 12 \
+		--env KSOCKET_SLOW=3 --command 'sleep 14'
 	control kernel-warning "123" "complained: .*BUG: planted" $kernel --ko none \
 		--command 'echo "BUG: planted" >/dev/kmsg'
 	control no-such-image "126" "QEMU failed" $kernel --ko none --command true \
