@@ -68,13 +68,13 @@ build_chroot() {
 build_pair() {
 	local kdir=$1 patch=$2/selftests/pair/two-services.patch dir=$3
 	[ -f "$patch" ] && patch -s -f --dry-run -d "$dir" -p1 <"$patch" >/dev/null 2>&1 || return 0
-	patch -s -d "$dir" -p1 <"$patch"
+	patch -s --no-backup-if-mismatch -d "$dir" -p1 <"$patch"
 	# sparse looks at all of them the second time.
 	if MAKEARGS=${MAKEARGS/C=2/} make_module "$kdir" "$dir" >>"$dir/build.log" 2>&1; then
 		mkdir -p "$dir/pair"
 		mv "$dir/ksocket.ko" "$dir/pair/pair.ko"
 	fi
-	patch -s -R -d "$dir" -p1 <"$patch"
+	patch -s --no-backup-if-mismatch -R -d "$dir" -p1 <"$patch"
 }
 
 # build KDIR SRC DIR
