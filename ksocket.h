@@ -310,6 +310,8 @@ struct ksocket_mode;
  * @framing: how datagrams are told apart in a connection to the receiver
  * @queue_bytes: size of the queue of datagrams before that, for each thread,
  *	%KSOCKET_QUEUE_BYTES_MIN to %KSOCKET_QUEUE_BYTES_MAX
+ * @ttl: TTL or hop limit of what is sent by UDP because of a request
+ * @dscp: DSCP of that
  * @host: name of the host as who has asked for the service sees it, where that is
  *	in a UTS namespace of his own, or empty
  * @text_len: bytes in @text
@@ -342,6 +344,8 @@ struct ksocket_config {
 	enum ksocket_proto reply_proto;
 	enum ksocket_framing framing;
 	unsigned int queue_bytes;
+	enum ksocket_ttl ttl;
+	enum ksocket_dscp dscp;
 	char host[__NEW_UTS_LEN + 1];
 	u16 text_len;
 	char text[KSOCKET_TEXT_MAX + 1];
@@ -791,6 +795,20 @@ static inline bool ksocket_has_uplink(const struct ksocket_config *cfg)
 }
 
 /**
+ * ksocket_has_answers() - does a datagram leave because one came?
+ * @cfg: the configuration
+ *
+ * Only such a datagram can take something over from a request.
+ *
+ * Return: true if so.
+ */
+static inline bool ksocket_has_answers(const struct ksocket_config *cfg)
+{
+	return ksocket_has_listener(cfg) && cfg->proto == KSOCKET_PROTO_UDP &&
+	       cfg->mode->verdict != KSOCKET_DISCARD && !ksocket_has_uplink(cfg);
+}
+
+/**
  * struct ksocket_conn_info - a TCP connection, as told to users
  * @id: its number in its worker, in the order of coming
  * @thread: which of the service's workers has it
@@ -1067,7 +1085,12 @@ void ksocket_guard_detach(struct ksocket_service *svc);
 
 /* control/config.c */
 void ksocket_config_init(struct ksocket_config *cfg);
-void ksocket_config_default_text(struct ksocket_config *cfg);
+void ksocket_config_set_mode(struct ksocket_config *cfg,
+			     const struct ksocket_mode *mode);
+int ksocket_ttl_find(const char *name);
+const char *ksocket_ttl_name(enum ksocket_ttl ttl);
+int ksocket_dscp_find(const char *name);
+const char *ksocket_dscp_name(enum ksocket_dscp dscp);
 void ksocket_config_set_device(struct ksocket_config *cfg,
 			       struct net_device *dev);
 int ksocket_config_find_device(struct net *net, struct ksocket_config *cfg,

@@ -23,7 +23,7 @@
 void ksocket_config_init(struct ksocket_config *cfg)
 {
 	memset(cfg, 0, sizeof(*cfg));
-	cfg->mode = &ksocket_relay;
+	ksocket_config_set_mode(cfg, &ksocket_relay);
 	cfg->threads = 1;
 	cfg->buffer_size = KSOCKET_BUFFER_MAX;
 	cfg->min_source_port = 1024;
@@ -35,21 +35,80 @@ void ksocket_config_init(struct ksocket_config *cfg)
 	cfg->interval = 2000;
 	cfg->framing = KSOCKET_FRAMING_LENGTH;
 	cfg->queue_bytes = 1024 * 1024;
+	cfg->ttl = KSOCKET_TTL_INHERIT;
 	/* As in ksocket_beacon_value(), nobody locks the name. */
 	if (current->nsproxy->uts_ns != &init_uts_ns)
 		strscpy(cfg->host, utsname()->nodename, sizeof(cfg->host));
 }
 
 /**
- * ksocket_config_default_text() - the text of the mode, as long as no other is
- * given
- * @cfg: the configuration; it has its mode
+ * ksocket_config_set_mode() - set the mode, and the defaults that depend on it
+ * @cfg: the configuration
+ * @mode: the mode
  */
-void ksocket_config_default_text(struct ksocket_config *cfg)
+void ksocket_config_set_mode(struct ksocket_config *cfg,
+			     const struct ksocket_mode *mode)
 {
-	if (cfg->mode->text)
-		cfg->text_len = strscpy(cfg->text, cfg->mode->text,
+	cfg->mode = mode;
+	cfg->dscp = mode->verdict == KSOCKET_TO_SENDER ? KSOCKET_DSCP_INHERIT :
+							 KSOCKET_DSCP_ZERO;
+	if (mode->text)
+		cfg->text_len = strscpy(cfg->text, mode->text,
 					sizeof(cfg->text));
+}
+
+static const char *const ksocket_ttls[] = {
+	[KSOCKET_TTL_INHERIT] = "inherit",
+	[KSOCKET_TTL_SYSTEM] = "system",
+};
+
+/**
+ * ksocket_ttl_find() - look up where a TTL comes from
+ * @name: as users write it
+ *
+ * Return: one of enum ksocket_ttl, or -EINVAL.
+ */
+int ksocket_ttl_find(const char *name)
+{
+	return match_string(ksocket_ttls, ARRAY_SIZE(ksocket_ttls), name);
+}
+
+/**
+ * ksocket_ttl_name() - name of where a TTL comes from
+ * @ttl: one of the enum
+ *
+ * Return: the name as users write it.
+ */
+const char *ksocket_ttl_name(enum ksocket_ttl ttl)
+{
+	return ksocket_ttls[ttl];
+}
+
+static const char *const ksocket_dscps[] = {
+	[KSOCKET_DSCP_INHERIT] = "inherit",
+	[KSOCKET_DSCP_ZERO] = "zero",
+};
+
+/**
+ * ksocket_dscp_find() - look up where a DSCP comes from
+ * @name: as users write it
+ *
+ * Return: one of enum ksocket_dscp, or -EINVAL.
+ */
+int ksocket_dscp_find(const char *name)
+{
+	return match_string(ksocket_dscps, ARRAY_SIZE(ksocket_dscps), name);
+}
+
+/**
+ * ksocket_dscp_name() - name of where a DSCP comes from
+ * @dscp: one of the enum
+ *
+ * Return: the name as users write it.
+ */
+const char *ksocket_dscp_name(enum ksocket_dscp dscp)
+{
+	return ksocket_dscps[dscp];
 }
 
 static struct net_device *ksocket_config_get_device(struct net *net,
@@ -324,6 +383,9 @@ bool ksocket_config_same(const struct ksocket_config *a,
 		return false;
 
 	if (!ksocket_config_same_uplink(a, b))
+		return false;
+
+	if (ksocket_has_answers(a) && (a->ttl != b->ttl || a->dscp != b->dscp))
 		return false;
 
 	/* A mode with an answer of its own has one datapath only. */

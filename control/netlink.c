@@ -194,9 +194,8 @@ static void ksocket_nl_read_numbers(struct nlattr *attrs[],
 	const struct nlattr *gro = attrs[KSOCKET_A_SERVICE_GRO];
 	const struct nlattr *text = attrs[KSOCKET_A_SERVICE_TEXT];
 
-	cfg->mode = ksocket_mode_get(ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_MODE],
-						    cfg->mode->id));
-	ksocket_config_default_text(cfg);
+	ksocket_config_set_mode(cfg, ksocket_mode_get(ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_MODE],
+								     cfg->mode->id)));
 	cfg->threads = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_THREADS],
 				      cfg->threads);
 	cfg->buffer_size = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_BUFFER_SIZE],
@@ -225,6 +224,8 @@ static void ksocket_nl_read_numbers(struct nlattr *attrs[],
 				      cfg->framing);
 	cfg->queue_bytes = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_QUEUE_BYTES],
 					  cfg->queue_bytes);
+	cfg->ttl = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_TTL], cfg->ttl);
+	cfg->dscp = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_DSCP], cfg->dscp);
 	if (port)
 		cfg->min_source_port = nla_get_u16(port);
 	if (gro)
@@ -328,6 +329,7 @@ static int ksocket_nl_refuse_fixed(struct genl_info *info)
 		KSOCKET_A_SERVICE_IDLE_TIMEOUT, KSOCKET_A_SERVICE_KEEPALIVE,
 		KSOCKET_A_SERVICE_INTERVAL, KSOCKET_A_SERVICE_REPLY_PROTO,
 		KSOCKET_A_SERVICE_FRAMING, KSOCKET_A_SERVICE_QUEUE_BYTES,
+		KSOCKET_A_SERVICE_TTL, KSOCKET_A_SERVICE_DSCP,
 	};
 	int i;
 
@@ -623,6 +625,11 @@ static int ksocket_nl_put_config(struct sk_buff *skb,
 	    nla_put_u32(skb, KSOCKET_A_SERVICE_INTERVAL, cfg->interval))
 		return -EMSGSIZE;
 
+	if (!ksocket_has_answers(cfg))
+		return 0;
+	if (nla_put_u32(skb, KSOCKET_A_SERVICE_TTL, cfg->ttl) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_DSCP, cfg->dscp))
+		return -EMSGSIZE;
 	return 0;
 }
 

@@ -73,6 +73,10 @@ KSOCKET_PARAM(framing, "length",
 	      "how datagrams are told apart in a connection to the receiver; none: not at all; newline: by the end of a line; length: by two bytes before each (default length)");
 KSOCKET_PARAM(queue_bytes, "1048576",
 	      "bytes of datagrams that wait for a connection to the receiver, 4096 to 67108864 (default 1048576)");
+KSOCKET_PARAM(ttl, "inherit",
+	      "TTL or hop limit of answers and what is passed on by UDP; inherit: the request's less one, so that every loop ends; system: the default of the namespace (default inherit)");
+KSOCKET_PARAM(dscp, "",
+	      "DSCP of them; inherit: the request's; zero: none (default inherit in mode echo, zero in the others)");
 
 static int ksocket_param_uint(const char *name, const char *value,
 			      unsigned int min, unsigned int max,
@@ -295,6 +299,28 @@ static int ksocket_params_read_uplink(struct ksocket_config *cfg,
 				  rep);
 }
 
+static int ksocket_params_read_answers(struct ksocket_config *cfg,
+				       struct ksocket_report *rep)
+{
+	int found = ksocket_ttl_find(ttl);
+
+	if (found < 0)
+		return ksocket_report(rep, -EINVAL,
+				      "ttl=%.32s: unknown, allowed inherit or system",
+				      ttl);
+	cfg->ttl = found;
+
+	if (!*dscp)
+		return 0;
+	found = ksocket_dscp_find(dscp);
+	if (found < 0)
+		return ksocket_report(rep, -EINVAL,
+				      "dscp=%.32s: unknown, allowed inherit or zero",
+				      dscp);
+	cfg->dscp = found;
+	return 0;
+}
+
 static int ksocket_params_read_addrs(struct net *net,
 				     struct ksocket_config *cfg,
 				     struct ksocket_report *rep)
@@ -360,20 +386,19 @@ static int ksocket_params_read_datapath(struct ksocket_config *cfg,
 int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
 			struct ksocket_report *rep)
 {
+	const struct ksocket_mode *found = ksocket_mode_find(mode);
 	int err;
 
 	strscpy(cfg->name, "param", sizeof(cfg->name));
 
-	cfg->mode = ksocket_mode_find(mode);
-	if (!cfg->mode)
+	if (!found)
 		return ksocket_report(rep, -EINVAL,
 				      "mode=%.32s: unknown, allowed relay, echo, discard, text, beacon or beacon-sink",
 				      mode);
+	ksocket_config_set_mode(cfg, found);
 
 	/* The kernel has cut off what does not fit. */
-	if (text == ksocket_param_text)
-		ksocket_config_default_text(cfg);
-	else
+	if (text != ksocket_param_text)
 		cfg->text_len = strscpy(cfg->text, text, sizeof(cfg->text));
 
 	err = ksocket_params_read_datapath(cfg, rep);
@@ -389,6 +414,10 @@ int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
 		return err;
 
 	err = ksocket_params_read_uplink(cfg, rep);
+	if (err)
+		return err;
+
+	err = ksocket_params_read_answers(cfg, rep);
 	if (err)
 		return err;
 

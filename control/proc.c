@@ -78,6 +78,16 @@ static void ksocket_proc_show_uplink(struct seq_file *seq,
 	seq_printf(seq, "disconnected %llu\n", sum->disconnected);
 }
 
+/* Where nothing leaves because of a request, it has neither. */
+static void ksocket_proc_show_answers(struct seq_file *seq,
+				      const struct ksocket_config *cfg)
+{
+	bool has = ksocket_has_answers(cfg);
+
+	seq_printf(seq, "ttl %s\n", has ? ksocket_ttl_name(cfg->ttl) : "-");
+	seq_printf(seq, "dscp %s\n", has ? ksocket_dscp_name(cfg->dscp) : "-");
+}
+
 static void ksocket_proc_show_totals(struct seq_file *seq,
 				     const struct ksocket_service *svc)
 {
@@ -107,6 +117,7 @@ static void ksocket_proc_show_totals(struct seq_file *seq,
 	ksocket_proc_show_tcp(seq, svc, &sum);
 	ksocket_proc_show_beacons(seq, svc, &sum);
 	ksocket_proc_show_uplink(seq, svc, &sum);
+	ksocket_proc_show_answers(seq, &svc->cfg);
 }
 
 static int ksocket_proc_show(struct seq_file *seq, void *v)

@@ -66,7 +66,7 @@ static int ksocket_so_read_numbers(struct ksocket_config *cfg,
 	    from->text_len > KSOCKET_TEXT_MAX)
 		return -ERANGE;
 
-	cfg->mode = ksocket_mode_get(from->mode);
+	ksocket_config_set_mode(cfg, ksocket_mode_get(from->mode));
 	if ((from->text_len && !cfg->mode->text) ||
 	    memchr_inv(from->text + from->text_len, 0,
 		       sizeof(from->text) - from->text_len))
@@ -80,7 +80,7 @@ static int ksocket_so_read_numbers(struct ksocket_config *cfg,
 	cfg->sndbuf = from->sndbuf;
 	cfg->min_source_port = from->min_source_port;
 	cfg->text_len = from->text_len;
-	memcpy(cfg->text, from->text, from->text_len);
+	memcpy(cfg->text, from->text, sizeof(from->text));
 	return 0;
 }
 

@@ -21,7 +21,8 @@ close_loop close_upstream_refused close_upstream_unreachable
 close_upstream_timeout close_nomem close_stopped
 interval beacons_missed beacon_received beacon_lost beacon_late beacon_duplicate
 beacon_restarted beacon_malformed beacon_evicted
-reply_proto framing queue_bytes queued queued_bytes connect_failed disconnected"
+reply_proto framing queue_bytes queued queued_bytes connect_failed disconnected
+ttl dscp"
 
 counters_format() {
 	load listen_port=7000
@@ -32,7 +33,7 @@ counters_format() {
 	# One key, one blank, one value without blanks; after the configuration
 	# numbers only.
 	refute grep -vE '^[a-z_]+ [^ ]+$' "$TMP/all"
-	refute grep -vE '^[a-z_]+ [0-9]+$' <(sed '1,6d; /^datapath /d; /^gro /d; /^reply_proto /d; /^framing /d' "$TMP/all")
+	refute grep -vE '^[a-z_]+ [0-9]+$' <(sed '1,6d; /^datapath /d; /^gro /d; /^reply_proto /d; /^framing /d; /^ttl /d; /^dscp /d' "$TMP/all")
 	unload
 }
 

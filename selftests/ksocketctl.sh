@@ -46,13 +46,15 @@ says() {
 }
 
 REST="proto udp threads 1 buffer 65535 rcvbuf 0 sndbuf 0 min-source-port 1024 datapath softirq gro off"
+ANSWERS="ttl inherit dscp inherit"
+PASSED_ON="ttl inherit dscp zero"
 
 add_del() {
 	local words
 	begin
 	assert_eq "an empty list" "$(ctl list)" ""
 	ctl add seven listen 127.0.0.1:7000 echo
-	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST"
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST $ANSWERS"
 	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello)" hello
 	ctl replace seven listen 127.0.0.1:7000 discard threads 1
 	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 discard $REST"
@@ -279,7 +281,7 @@ uplinks() {
 	ctl add r listen 127.0.0.1:7002 relay 127.0.0.1:7001 reply-proto udp
 	ctl add l beacon 127.0.0.1:7001 interval $HOUR text hi reply-proto tcp
 	assert_eq list "$(ctl list)" "$words
-r listen 127.0.0.1:7002 relay 127.0.0.1:7001 $REST
+r listen 127.0.0.1:7002 relay 127.0.0.1:7001 $REST $PASSED_ON
 l beacon 127.0.0.1:7001 interval $HOUR text 'hi' $BEACON_REST reply-proto tcp framing length queue-bytes 1048576 keepalive 60"
 	ctl del l
 
@@ -339,7 +341,7 @@ link_local() {
 	ip link set dummy0 up
 	address='[fe80::7%dummy0]:7000'
 	ctl add a listen "$address" echo
-	assert_eq list "$(ctl list)" "a listen $address echo $REST"
+	assert_eq list "$(ctl list)" "a listen $address echo $REST $ANSWERS"
 	ctl del a
 	ip link del dummy0
 	unload
@@ -409,7 +411,7 @@ misunderstood() {
 	says 1 "the text is too long" add x listen 127.0.0.1:1 text "$(printf '%065546d' 0)" to 127.0.0.1:2
 	says 1 "need always, auto or never" --color=sometimes list
 	says 1 "a format of its own" -json stats --prometheus
-	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST"
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST $ANSWERS"
 	echo "$REFUSED commands"
 	unload
 }
@@ -480,7 +482,7 @@ refused() {
 	says 2 "listen 127.0.0.1:7001: listen address in use, need a free port (Address already in use)" \
 		add x listen 127.0.0.1:7001 echo proto tcp
 	ctl del r
-	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST"
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST $ANSWERS"
 	echo "$REFUSED refusals"
 	unload
 }
@@ -803,7 +805,7 @@ elsewhere() {
 	ctl -n "${NS_PREFIX}a" add there listen 127.0.0.1:7000 echo
 	assert_eq "the list here" "$(ctl list)" ""
 	assert_eq "the list there" "$(ctl -netns "${NS_PREFIX}a" list)" \
-		"there listen 127.0.0.1:7000 echo $REST"
+		"there listen 127.0.0.1:7000 echo $REST $ANSWERS"
 	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello a)" hello
 	rc=0
 	ctl -n nowhere list 2>"$TMP/said" || rc=$?

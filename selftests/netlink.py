@@ -70,7 +70,7 @@ def round_trip():
         "reply": {"ipv6": "::1", "port": 7001},
         "ifindex": 1, "threads": 1, "buffer-size": 1500, "rcvbuf": 65536,
         "sndbuf": 131072, "min-source-port": 5, "datapath": "copy", "gro": 1,
-        "text": "00ff",
+        "text": "00ff", "ttl": "system", "dscp": "inherit",
     }
     ynl.do("service-new", dict(full, text=b"\x00\xff"))
     got = ynl.do("service-get", {"name": full["name"]})
@@ -88,6 +88,7 @@ def round_trip():
     wanted = dict(RELAY, threads=1, rcvbuf=0, sndbuf=0, gro=0, datapath="softirq")
     wanted["buffer-size"] = 65535
     wanted["min-source-port"] = 1024
+    wanted.update(ttl="inherit", dscp="zero")
     for key, value in wanted.items():
         assert got[key] == value, f"default of {key}: {got[key]}, wanted {value}"
     with open("/proc/net/ksocket", encoding="ascii") as file:
@@ -223,6 +224,9 @@ def refusals():
     bad(errno.ERANGE, "out of range", ".framing", base=RELAY, framing=3)
     bad(errno.ERANGE, "out of range", ".queue-bytes", base=RELAY, queue_bytes=4095)
     bad(errno.ERANGE, "out of range", ".queue-bytes", base=RELAY, queue_bytes=67108865)
+    # what answers take over
+    bad(errno.ERANGE, "out of range", ".ttl", ttl=2)
+    bad(errno.ERANGE, "out of range", ".dscp", dscp=2)
     bad(errno.EINVAL, "a connection goes on by TCP only", ".reply-proto", base=RELAY,
         proto="tcp", reply_proto="udp")
     # what is only told
@@ -239,7 +243,7 @@ def refusals():
                        ("text", b"x"), ("proto", "tcp"), ("max-connections", 1),
                        ("backlog", 1), ("idle-timeout", 1), ("keepalive", 1),
                        ("interval", 100), ("reply-proto", "tcp"), ("framing", "none"),
-                       ("queue-bytes", 4096)):
+                       ("queue-bytes", 4096), ("ttl", "system"), ("dscp", "zero")):
         bad(errno.EOPNOTSUPP, "cannot change while the service runs", f".{key}",
             op="service-set", base=dict(only, **{key: value}))
     bad(errno.ERANGE, "out of range", ".rcvbuf", op="service-set", base=only, rcvbuf=0)
@@ -267,6 +271,12 @@ def refusals():
 def idempotent():
     ynl = family()
     other = dict(ECHO, **{"min-source-port": 0})
+    assert ynl.do("service-new", ECHO) is None
+    assert ynl.do("service-get", {"name": "a"})["dscp"] == "inherit"
+    for key, value in (("ttl", "system"), ("dscp", "zero")):
+        refused(ynl, "service-new", dict(ECHO, **{key: value}), errno.EEXIST,
+                "exists and is another", ".name")
+    ynl.do("service-del", {"name": "a"})
     excl, replace = [Netlink.NLM_F_EXCL], [Netlink.NLM_F_REPLACE]
     ynl.do("service-new", ECHO)
     assert asked(7000) == b"hello"

@@ -132,6 +132,14 @@ params_datapath() {
 	for value in "${VALUES[@]}"; do
 		refused_value EINVAL "gro=$value" "allowed on or off"
 	done
+	some none "" Inherit
+	for value in "${VALUES[@]}"; do
+		refused_value EINVAL "ttl=$value" "unknown, allowed inherit or system"
+	done
+	some none 0 System
+	for value in "${VALUES[@]}"; do
+		refused_value EINVAL "dscp=$value" "unknown, allowed inherit or zero"
+	done
 	all_refused
 }
 
@@ -362,12 +370,12 @@ params_unused_receiver() {
 params_readable() {
 	insmod "$KSOCKET_KO" mode=echo listen_port=7000 "text=\"two words\""
 	dir=/sys/module/ksocket/parameters
-	assert_eq "names" "$(cd $dir && echo *)" "backlog buffer_size datapath device framing gro\
+	assert_eq "names" "$(cd $dir && echo *)" "backlog buffer_size datapath device dscp framing gro\
  idle_timeout interval keepalive listen_addr listen_port max_connections min_source_port mode proto\
- queue_bytes rcvbuf reply_addr reply_port reply_proto sndbuf text threads"
+ queue_bytes rcvbuf reply_addr reply_port reply_proto sndbuf text threads ttl"
 	for row in backlog:128 idle_timeout:3600 interval:2000 keepalive:60 max_connections:1024 proto:udp buffer_size:65535 datapath:softirq device: gro:off listen_addr:127.0.0.1 listen_port:7000 \
 		min_source_port:1024 mode:echo rcvbuf:0 reply_addr:127.0.0.1 reply_port:23 \
-		sndbuf:0 "text:two words" threads:1 reply_proto: framing:length queue_bytes:1048576; do
+		sndbuf:0 "text:two words" threads:1 reply_proto: framing:length queue_bytes:1048576 ttl:inherit dscp:; do
 		assert_eq "${row%%:*}" "$(cat "$dir/${row%%:*}")" "${row#*:}"
 		assert_eq "mode of ${row%%:*}" "$(stat -c %a "$dir/${row%%:*}")" 444
 	done
@@ -377,7 +385,7 @@ params_readable() {
 # modinfo is the reference card: every parameter has its range in it.
 params_described() {
 	for name in buffer_size datapath device gro interval listen_addr listen_port min_source_port mode \
-		rcvbuf reply_addr reply_port sndbuf text threads; do
+		rcvbuf reply_addr reply_port sndbuf text threads ttl dscp; do
 		# Not -q: it leaves early, and with pipefail modinfo's SIGPIPE counts.
 		modinfo -F parm "$KSOCKET_KO" | grep "^$name:.*(default .*(charp)" >/dev/null ||
 			fail "$name is not described"
@@ -400,7 +408,7 @@ ksocket_run_tests \
 	params_scopes:"IPv6 addresses with and without a device" \
 	params_no_host:"multicast, broadcast and wildcard addresses" \
 	params_mode:"mode" \
-	params_datapath:"datapath, gro" \
+	params_datapath:"datapath, gro, ttl, dscp" \
 	params_numbers:"buffer_size, threads, min_source_port, interval, rcvbuf, sndbuf" \
 	params_device:"device" \
 	params_device_elsewhere:"a device of another namespace" \

@@ -262,6 +262,10 @@ static bool take_choice(struct request *req, const char *word, char ***argv)
 		  "none, newline or length" },
 		{ "datapath", KSOCKET_A_SERVICE_DATAPATH, datapath_names,
 		  "copy, zerocopy or softirq" },
+		{ "ttl", KSOCKET_A_SERVICE_TTL, ttl_names,
+		  "inherit or system" },
+		{ "dscp", KSOCKET_A_SERVICE_DSCP, dscp_names,
+		  "inherit or zero" },
 	};
 	size_t i;
 

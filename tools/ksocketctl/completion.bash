@@ -56,11 +56,13 @@ _ksocketctl() {
 			gro) words="on off" ;;
 			proto | reply-proto) words="udp tcp" ;;
 			framing) words="none newline length" ;;
+			ttl) words="inherit system" ;;
+			dscp) words="inherit zero" ;;
 			dev) words=$(sed -n 's/^ *\([^ :]*\):.*/\1/p' /proc/net/dev) ;;
 			listen | relay | beacon | to | text | threads | buffer | rcvbuf | sndbuf | min-source-port) ;;
 			max-connections | backlog | idle-timeout | keepalive | interval | queue-bytes) ;;
 			*)
-				words="dev threads datapath gro buffer rcvbuf sndbuf min-source-port proto max-connections backlog idle-timeout keepalive reply-proto framing queue-bytes"
+				words="dev threads datapath gro buffer rcvbuf sndbuf min-source-port proto max-connections backlog idle-timeout keepalive reply-proto framing queue-bytes ttl dscp"
 				case " ${COMP_WORDS[*]} " in
 				*" beacon "*) words+=" interval text" ;;
 				*) words+=" listen relay echo discard text to beacon beacon-sink" ;;

@@ -83,6 +83,8 @@ extern const char *const mode_names[];
 extern const char *const datapath_names[];
 extern const char *const proto_names[];
 extern const char *const framing_names[];
+extern const char *const ttl_names[];
+extern const char *const dscp_names[];
 
 /* main.c */
 __attribute__((format(printf, 1, 2)))

@@ -52,6 +52,18 @@ const char *const framing_names[] = {
 	NULL
 };
 
+const char *const ttl_names[] = {
+	[KSOCKET_TTL_INHERIT] = "inherit",
+	[KSOCKET_TTL_SYSTEM] = "system",
+	NULL
+};
+
+const char *const dscp_names[] = {
+	[KSOCKET_DSCP_INHERIT] = "inherit",
+	[KSOCKET_DSCP_ZERO] = "zero",
+	NULL
+};
+
 static const char *const state_names[] = {
 	[KSOCKET_CONN_STATE_CONNECTING] = "connecting",
 	[KSOCKET_CONN_STATE_OPEN] = "open",
@@ -339,6 +351,16 @@ static json_t *decode_framing(const struct nlattr *attr)
 	return decode_name(framing_names, mnl_attr_get_u32(attr));
 }
 
+static json_t *decode_ttl(const struct nlattr *attr)
+{
+	return decode_name(ttl_names, mnl_attr_get_u32(attr));
+}
+
+static json_t *decode_dscp(const struct nlattr *attr)
+{
+	return decode_name(dscp_names, mnl_attr_get_u32(attr));
+}
+
 static json_t *decode_state(const struct nlattr *attr)
 {
 	return decode_name(state_names, mnl_attr_get_u32(attr));
@@ -400,6 +422,8 @@ static const struct attribute attributes[] = {
 	[KSOCKET_A_SERVICE_QUEUE_BYTES] = { "queue_bytes", decode_u32 },
 	[KSOCKET_A_SERVICE_QUEUED] = { "queued", decode_u32 },
 	[KSOCKET_A_SERVICE_QUEUED_BYTES] = { "queued_bytes", decode_u32 },
+	[KSOCKET_A_SERVICE_TTL] = { "ttl", decode_ttl },
+	[KSOCKET_A_SERVICE_DSCP] = { "dscp", decode_dscp },
 };
 
 static const struct attribute conn_attributes[] = {

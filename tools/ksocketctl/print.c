@@ -264,6 +264,9 @@ static void print_service(const json_t *service)
 	if (json_object_get(service, "datapath"))
 		printf(" datapath %s gro %s", get_string(service, "datapath"),
 		       json_is_true(json_object_get(service, "gro")) ? "on" : "off");
+	if (json_object_get(service, "ttl"))
+		printf(" ttl %s dscp %s", get_string(service, "ttl"),
+		       get_string(service, "dscp"));
 	if (is_tcp(service))
 		print_settings(service, tcp_settings);
 	if (is_uplink(service)) {

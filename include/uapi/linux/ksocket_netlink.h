@@ -72,6 +72,29 @@ enum ksocket_framing {
 };
 
 /**
+ * enum ksocket_ttl - With which TTL, or hop limit, an answer or a datagram
+ *   that is passed on leaves.
+ * @KSOCKET_TTL_INHERIT: With the request's less one, as if it were forwarded.
+ *   Every loop ends.
+ * @KSOCKET_TTL_SYSTEM: With the default of the network namespace.
+ */
+enum ksocket_ttl {
+	KSOCKET_TTL_INHERIT,
+	KSOCKET_TTL_SYSTEM,
+};
+
+/**
+ * enum ksocket_dscp - With which DSCP an answer or a datagram that is passed
+ *   on leaves. The ECN bits are zero in any case.
+ * @KSOCKET_DSCP_INHERIT: With the request's.
+ * @KSOCKET_DSCP_ZERO: With none, best effort.
+ */
+enum ksocket_dscp {
+	KSOCKET_DSCP_INHERIT,
+	KSOCKET_DSCP_ZERO,
+};
+
+/**
  * enum ksocket_conn_state - What a connection is at.
  * @KSOCKET_CONN_STATE_CONNECTING: The receiver has not answered yet.
  * @KSOCKET_CONN_STATE_OPEN: Bytes go both ways, or one way after the other
@@ -256,6 +279,8 @@ enum {
 	KSOCKET_A_SERVICE_QUEUED,
 	KSOCKET_A_SERVICE_QUEUED_BYTES,
 	KSOCKET_A_SERVICE_CLOSES,
+	KSOCKET_A_SERVICE_TTL,
+	KSOCKET_A_SERVICE_DSCP,
 
 	__KSOCKET_A_SERVICE_MAX
 };
