@@ -11,7 +11,7 @@
 #include <linux/hash.h>
 #include <linux/inetdevice.h>
 #include <linux/netdevice.h>
-#include <linux/rculist.h>
+#include <linux/rhashtable.h>
 #include <net/addrconf.h>
 #include <net/ip_fib.h>
 #include <net/ipv6.h>
@@ -80,39 +80,94 @@ static bool ksocket_guard_matches(struct net *net,
 	       bound->in6.sin6_scope_id == addr->in6.sin6_scope_id;
 }
 
-static struct hlist_head *ksocket_guard_bucket(struct ksocket_net *kn,
-					       const union ksocket_addr *addr)
+static const struct rhashtable_params ksocket_endpoint_params = {
+	.key_len = sizeof(struct ksocket_endpoint_key),
+	.key_offset = offsetof(struct ksocket_endpoint, key),
+	.head_offset = offsetof(struct ksocket_endpoint, node),
+	.automatic_shrinking = true,
+};
+
+/**
+ * ksocket_guard_net_init() - make the table of a namespace's endpoints
+ * @kn: the namespace
+ *
+ * Return: 0 or a negative errno.
+ */
+int ksocket_guard_net_init(struct ksocket_net *kn)
 {
-	return &kn->endpoints[hash_32(ksocket_addr_port(addr),
-				      KSOCKET_ENDPOINT_BITS)];
+	/* All of a key is hashed. */
+	BUILD_BUG_ON(sizeof(struct ksocket_endpoint_key) !=
+		     sizeof(struct in6_addr) + sizeof(u32) + sizeof(__be16) +
+		     sizeof(u16));
+
+	return rhltable_init(&kn->endpoints, &ksocket_endpoint_params);
 }
 
-static bool ksocket_guard_is_ours(const struct ksocket_service *svc,
+/**
+ * ksocket_guard_net_exit() - free the table of a namespace's endpoints
+ * @kn: the namespace, without services
+ *
+ * Context: process context, may sleep.
+ */
+void ksocket_guard_net_exit(struct ksocket_net *kn)
+{
+	rhltable_destroy(&kn->endpoints);
+}
+
+static void ksocket_endpoint_key(const union ksocket_addr *addr,
+				 struct ksocket_endpoint_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	key->family = addr->sa.sa_family;
+	key->port = addr->in.sin_port;
+	if (key->family == AF_INET) {
+		key->addr.s6_addr32[3] = addr->in.sin_addr.s_addr;
+		return;
+	}
+
+	/* Link-local addresses may repeat from link to link. */
+	key->addr = addr->in6.sin6_addr;
+	key->scope = addr->in6.sin6_scope_id;
+}
+
+static bool ksocket_guard_finds(struct ksocket_net *kn,
+				const struct ksocket_endpoint_key *key)
+{
+	return rhltable_lookup(&kn->endpoints, key, ksocket_endpoint_params);
+}
+
+/* Does a service listen on all addresses, and on this port? */
+static bool ksocket_guard_finds_any(struct ksocket_net *kn,
+				    const union ksocket_addr *addr)
+{
+	struct ksocket_endpoint_key key = {
+		.port = addr->in.sin_port,
+		.family = AF_INET6,
+	};
+
+	/* [::] is dual-stack: it takes IPv4 too. */
+	if (ksocket_guard_finds(kn, &key))
+		return true;
+
+	key.family = AF_INET;
+	return addr->sa.sa_family == AF_INET && ksocket_guard_finds(kn, &key);
+}
+
+static bool ksocket_guard_is_loop(const struct ksocket_service *svc,
 				  const struct ksocket_datagram *dgram)
 {
-	struct hlist_head *bucket = ksocket_guard_bucket(svc->kn, &dgram->from);
-	const struct ksocket_endpoint *end;
-	bool found = false;
+	struct ksocket_endpoint_key key;
+	bool found;
 
+	ksocket_endpoint_key(&dgram->from, &key);
 	rcu_read_lock();
-	hlist_for_each_entry_rcu(end, bucket, node) {
-		found = ksocket_guard_matches(svc->net, &end->addr, &dgram->from,
-					      dgram->ifindex);
-		if (found)
-			break;
-	}
+	found = ksocket_guard_finds(svc->kn, &key) ||
+		(ksocket_guard_finds_any(svc->kn, &dgram->from) &&
+		 ksocket_guard_is_local(svc->net, &dgram->from,
+					dgram->ifindex));
 	rcu_read_unlock();
 
 	return found;
-}
-
-/* Hardly ever is this more than a look at an empty list. */
-static inline bool ksocket_guard_is_loop(const struct ksocket_service *svc,
-					 const struct ksocket_datagram *dgram)
-{
-	return unlikely(!hlist_empty(ksocket_guard_bucket(svc->kn,
-							  &dgram->from))) &&
-	       ksocket_guard_is_ours(svc, dgram);
 }
 
 static enum ksocket_drop
@@ -240,6 +295,18 @@ static struct ksocket_flow *ksocket_guard_flow(struct ksocket_worker *worker,
 	return &worker->flows[hash_32(key, KSOCKET_FLOW_BITS)];
 }
 
+/* Was this very sender let pass, and is all that this followed from the same? */
+static inline bool ksocket_guard_knows(const struct ksocket_flow *flow,
+				       const struct ksocket_datagram *dgram,
+				       int genid, int endpoints)
+{
+	return flow->genid == genid && flow->endpoints == endpoints &&
+	       flow->ifindex == dgram->ifindex &&
+	       flow->iif == dgram->skb->skb_iif &&
+	       ksocket_addr_same(&flow->from, &dgram->from) &&
+	       ksocket_addr_same(&flow->to, &dgram->to);
+}
+
 /**
  * ksocket_guard_check() - may this datagram be answered?
  * @worker: the worker that took it; its lock is held
@@ -256,7 +323,7 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 	const struct ksocket_service *svc = worker->svc;
 	struct ksocket_flow *flow;
 	enum ksocket_drop reason;
-	int genid;
+	int genid, endpoints;
 
 	if (unlikely(dgram->truncated))
 		return KSOCKET_DROP_TRUNCATED;
@@ -265,16 +332,16 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 		return ksocket_guard_is_multicast(&dgram->to) ?
 		       KSOCKET_DROP_DST_MULTICAST : KSOCKET_DROP_DST_BROADCAST;
 
-	/* Before the look at the routing tables that it stands for. */
+	/*
+	 * Both are read before the tables that they stand for. The pair of the
+	 * second one is in ksocket_guard_added().
+	 */
 	genid = rt_genid_ipv4(svc->net);
+	endpoints = atomic_read_acquire(&svc->kn->endpoints_gen);
 	flow = ksocket_guard_flow(worker, &dgram->from);
 	dgram->flow = flow;
-	if (likely(flow->genid == genid && flow->ifindex == dgram->ifindex &&
-		   flow->iif == dgram->skb->skb_iif &&
-		   ksocket_addr_same(&flow->from, &dgram->from) &&
-		   ksocket_addr_same(&flow->to, &dgram->to)))
-		return ksocket_guard_is_loop(svc, dgram) ?
-		       KSOCKET_DROP_LOOP : KSOCKET_DROP_NONE;
+	if (likely(ksocket_guard_knows(flow, dgram, genid, endpoints)))
+		return KSOCKET_DROP_NONE;
 
 	reason = ksocket_guard_sender(svc, dgram);
 	if (reason != KSOCKET_DROP_NONE)
@@ -287,6 +354,7 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 	flow->ifindex = dgram->ifindex;
 	flow->iif = dgram->skb->skb_iif;
 	flow->genid = genid;
+	flow->endpoints = endpoints;
 	return KSOCKET_DROP_NONE;
 }
 
@@ -305,10 +373,30 @@ void ksocket_guard_forget(struct ksocket_worker *worker)
 		worker->flows[i].genid = genid - 1;
 }
 
-static void ksocket_guard_add(struct ksocket_net *kn,
-			      struct ksocket_endpoint *end)
+/*
+ * Senders that were let pass are looked up again, and then what was added is found.
+ * What is taken out lets more pass, and the senders that were refused are looked up
+ * each time.
+ */
+static void ksocket_guard_added(struct ksocket_net *kn)
 {
-	hlist_add_head_rcu(&end->node, ksocket_guard_bucket(kn, &end->addr));
+	smp_mb__before_atomic(); /* pairs with the acquire in ksocket_guard_check() */
+	atomic_inc(&kn->endpoints_gen);
+}
+
+static int ksocket_guard_add(struct ksocket_net *kn,
+			     struct ksocket_endpoint *end,
+			     const union ksocket_addr *addr)
+{
+	ksocket_endpoint_key(addr, &end->key);
+	return rhltable_insert(&kn->endpoints, &end->node,
+			       ksocket_endpoint_params);
+}
+
+static void ksocket_guard_remove(struct ksocket_net *kn,
+				 struct ksocket_endpoint *end)
+{
+	rhltable_remove(&kn->endpoints, &end->node, ksocket_endpoint_params);
 }
 
 /*
@@ -320,26 +408,57 @@ static bool ksocket_guard_wants(const struct ksocket_service *svc)
 	return !svc->transport->streams && ksocket_has_listener(&svc->cfg);
 }
 
+static void ksocket_guard_remove_replies(struct ksocket_service *svc,
+					 unsigned int n)
+{
+	while (n--)
+		if (svc->workers[n].reply)
+			ksocket_guard_remove(svc->kn, &svc->workers[n].reply_end);
+}
+
 /**
  * ksocket_guard_attach() - make a service's addresses known as ours
  * @svc: the service, its sockets open, its threads not yet running
+ * @rep: says what was wrong
  *
  * Context: the namespace's lock is held.
+ * Return: 0 or a negative errno, reported.
  */
-void ksocket_guard_attach(struct ksocket_service *svc)
+int ksocket_guard_attach(struct ksocket_service *svc,
+			 struct ksocket_report *rep)
 {
+	struct ksocket_worker *worker;
 	unsigned int i;
+	int err;
 
 	lockdep_assert_held(&svc->kn->lock);
 
 	if (!ksocket_guard_wants(svc))
-		return;
+		return 0;
 
-	svc->listen_end.addr = svc->cfg.listen;
-	ksocket_guard_add(svc->kn, &svc->listen_end);
-	for (i = 0; i < svc->cfg.threads; i++)
-		if (svc->workers[i].reply)
-			ksocket_guard_add(svc->kn, &svc->workers[i].reply_end);
+	err = ksocket_guard_add(svc->kn, &svc->listen_end, &svc->cfg.listen);
+	if (err)
+		goto err_report;
+
+	for (i = 0; i < svc->cfg.threads; i++) {
+		worker = &svc->workers[i];
+		if (worker->reply)
+			err = ksocket_guard_add(svc->kn, &worker->reply_end,
+						&worker->reply_addr);
+		if (err)
+			goto err_remove;
+	}
+
+	ksocket_guard_added(svc->kn);
+	return 0;
+
+err_remove:
+	ksocket_guard_remove_replies(svc, i);
+	ksocket_guard_remove(svc->kn, &svc->listen_end);
+err_report:
+	return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
+				    "no memory for the table of addresses",
+				    "no memory for the table of addresses");
 }
 
 /**
@@ -353,17 +472,13 @@ void ksocket_guard_attach(struct ksocket_service *svc)
  */
 void ksocket_guard_detach(struct ksocket_service *svc)
 {
-	unsigned int i;
-
 	lockdep_assert_held(&svc->kn->lock);
 
 	if (!ksocket_guard_wants(svc))
 		return;
 
-	for (i = 0; i < svc->cfg.threads; i++)
-		if (svc->workers[i].reply)
-			hlist_del_rcu(&svc->workers[i].reply_end.node);
-	hlist_del_rcu(&svc->listen_end.node);
+	ksocket_guard_remove_replies(svc, svc->cfg.threads);
+	ksocket_guard_remove(svc->kn, &svc->listen_end);
 }
 
 /* Is @addr the address of one host? If not, @rep says what it is. */

@@ -871,7 +871,10 @@ static int ksocket_service_start_one(struct net *net,
 			goto err_close_workers;
 	}
 
-	ksocket_guard_attach(svc);
+	err = ksocket_guard_attach(svc, rep);
+	if (err)
+		goto err_close_workers;
+
 	svc->id = kn->next_id++;
 	list_add_tail(&svc->node, &kn->services);
 	ksocket_net_changed(kn);
@@ -1224,16 +1227,20 @@ int ksocket_service_send(struct net *net, const char *name, const void *data,
 static int __net_init ksocket_net_init(struct net *net)
 {
 	struct ksocket_net *kn = ksocket_net(net);
-	int i;
+	int err;
 
 	mutex_init(&kn->lock);
 	mutex_init(&kn->demux_lock);
 	INIT_LIST_HEAD(&kn->services);
 	kn->changes = 1;
-	for (i = 0; i < ARRAY_SIZE(kn->endpoints); i++)
-		INIT_HLIST_HEAD(&kn->endpoints[i]);
+	err = ksocket_guard_net_init(kn);
+	if (err)
+		return err;
 
-	return ksocket_proc_init(net);
+	err = ksocket_proc_init(net);
+	if (err)
+		ksocket_guard_net_exit(kn);
+	return err;
 }
 
 static void ksocket_net_close(struct ksocket_net *kn,
@@ -1255,6 +1262,7 @@ static void __net_exit ksocket_net_exit(struct net *net)
 	ksocket_proc_exit(net);
 	/* All other namespaces that end are waiting. */
 	ksocket_net_close(kn, KSOCKET_STOP_REASON_NAMESPACE_EXIT, 0);
+	ksocket_guard_net_exit(kn);
 	mutex_destroy(&kn->demux_lock);
 	mutex_destroy(&kn->lock);
 }

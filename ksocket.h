@@ -28,6 +28,7 @@
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
+#include <linux/rhashtable-types.h>
 #include <linux/skbuff.h>
 #include <linux/socket.h>
 #include <linux/spinlock.h>
@@ -469,15 +470,29 @@ struct ksocket_change {
 };
 
 /**
+ * struct ksocket_endpoint_key - an address and port, as the table of them hashes it
+ * @addr: the address; of an IPv4 one only the last word is set
+ * @scope: device of a link-local address, or 0
+ * @port: the port
+ * @family: AF_INET or AF_INET6
+ */
+struct ksocket_endpoint_key {
+	struct in6_addr addr;
+	u32 scope;
+	__be16 port;
+	u16 family;
+};
+
+/**
  * struct ksocket_endpoint - a local address that a service sends from
  * @node: in the namespace's table; written under its lock, read under RCU
- * @addr: the address and port
+ * @key: the address and port
  *
  * A datagram from such an address is a loop.
  */
 struct ksocket_endpoint {
-	struct hlist_node node;
-	union ksocket_addr addr;
+	struct rhlist_head node;
+	struct ksocket_endpoint_key key;
 };
 
 #define KSOCKET_FLOW_BITS	4
@@ -489,6 +504,7 @@ struct ksocket_endpoint {
  * @ifindex: the device it came in by
  * @iif: likewise, but the loopback device for what comes from this host
  * @genid: of the IPv4 routing tables then; any change there makes it stale
+ * @endpoints: likewise of the namespace's table of endpoints
  * @cookie: for dst_check()
  * @label: IPv6 flow label of the answers
  * @dst: the route, referenced, or NULL as long as no answer has needed it
@@ -503,6 +519,7 @@ struct ksocket_flow {
 	int ifindex;
 	int iif;
 	int genid;
+	int endpoints;
 	u32 cookie;
 	__be32 label;
 	struct dst_entry *dst;
@@ -548,7 +565,8 @@ struct ksocket_datagram {
  * @listen: socket that the requests come to, or NULL
  * @reply: socket connected to the receiver, NULL where the mode has none
  * @buffer: fixed buffer of @svc's buffer_size bytes, NULL where there are streams
- * @reply_end: local address of @reply
+ * @reply_addr: local address of @reply
+ * @reply_end: the same, for loop detection
  * @reply_label: IPv6 flow label of @reply
  * @reply_local: the receiver is on this host
  * @error_report: what the stack would call for @reply without us
@@ -579,6 +597,7 @@ struct ksocket_worker {
 	struct socket *listen;
 	struct socket *reply;
 	void *buffer;
+	union ksocket_addr reply_addr;
 	struct ksocket_endpoint reply_end;
 	__be32 reply_label;
 	bool reply_local;
@@ -678,8 +697,6 @@ struct ksocket_service {
 	struct ksocket_worker workers[];
 };
 
-#define KSOCKET_ENDPOINT_BITS	6
-
 /*
  * As pr_info(), but an administrator of no more than a user namespace does not
  * fill the log of the machine.
@@ -699,7 +716,9 @@ do {									\
  * @next_id: of the next service
  * @changes: counts services that come and go, for dumps; never 0
  * @closed: nothing starts any more
- * @endpoints: hash table of struct ksocket_endpoint by port
+ * @endpoints: table of struct ksocket_endpoint
+ * @endpoints_gen: how often @endpoints had something added; the last senders are
+ *	looked up again after that
  * @demux_lock: guards the life of @demux and @demux_users
  * @demux: the senders that are known, NULL without a worker that wants it
  * @demux_users: how many workers do
@@ -713,7 +732,8 @@ struct ksocket_net {
 	struct mutex demux_lock;	/* see above */
 	struct ksocket_udp_demux *demux;
 	unsigned int demux_users;
-	struct hlist_head endpoints[1 << KSOCKET_ENDPOINT_BITS];
+	struct rhltable endpoints;
+	atomic_t endpoints_gen;
 };
 
 /**
@@ -1080,7 +1100,10 @@ int ksocket_guard_config(struct net *net, const struct ksocket_config *cfg,
 enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 				      struct ksocket_datagram *dgram);
 void ksocket_guard_forget(struct ksocket_worker *worker);
-void ksocket_guard_attach(struct ksocket_service *svc);
+int ksocket_guard_net_init(struct ksocket_net *kn);
+void ksocket_guard_net_exit(struct ksocket_net *kn);
+int ksocket_guard_attach(struct ksocket_service *svc,
+			 struct ksocket_report *rep);
 void ksocket_guard_detach(struct ksocket_service *svc);
 
 /* control/config.c */

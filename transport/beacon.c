@@ -45,7 +45,7 @@ static int ksocket_beacon_send_udp(struct ksocket_worker *worker,
 	const struct ksocket_service *svc = worker->svc;
 	int err = 0;
 
-	if (!ksocket_guard_is_local(svc->net, &worker->reply_end.addr,
+	if (!ksocket_guard_is_local(svc->net, &worker->reply_addr,
 				    svc->cfg.reply_ifindex))
 		err = ksocket_udp_reconnect(worker);
 
@@ -59,7 +59,7 @@ static bool ksocket_beacon_make(struct ksocket_worker *worker,
 {
 	const struct ksocket_service *svc = worker->svc;
 	struct ksocket_datagram dgram = {
-		.from = worker->reply_end.addr,
+		.from = worker->reply_addr,
 		.to = svc->cfg.reply,
 		.segs = 1,
 		.data = worker->buffer,

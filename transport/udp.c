@@ -186,7 +186,7 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	ksocket_udp_set_no_wait(sock->sk);
 	err = ksocket_udp_connect(worker, sock);
 	if (!err)
-		err = kernel_getsockname(sock, &worker->reply_end.addr.sa);
+		err = kernel_getsockname(sock, &worker->reply_addr.sa);
 	if (err < 0) {
 		ksocket_report_field(rep, err, KSOCKET_FIELD_REPLY,
 				     "cannot reach the receiver",
@@ -223,7 +223,7 @@ int ksocket_udp_reconnect(struct ksocket_worker *worker)
 	if (!err)
 		err = ksocket_udp_connect(worker, sock);
 	if (!err)
-		err = kernel_getsockname(sock, &worker->reply_end.addr.sa);
+		err = kernel_getsockname(sock, &worker->reply_addr.sa);
 
 	return min(err, 0);
 }

@@ -406,7 +406,7 @@ static __be32 ksocket_udp_flow_label(struct net *net, const struct flowi6 *fl6)
  */
 __be32 ksocket_udp_reply_label(const struct ksocket_worker *worker)
 {
-	const union ksocket_addr *from = &worker->reply_end.addr;
+	const union ksocket_addr *from = &worker->reply_addr;
 	const union ksocket_addr *to = &worker->svc->cfg.reply;
 	struct flowi6 fl6 = {};
 
@@ -517,7 +517,7 @@ ksocket_udp_route_receiver(struct ksocket_worker *worker,
 
 	route->sk = sk;
 	route->dst = dst;
-	route->from = &worker->reply_end.addr;
+	route->from = &worker->reply_addr;
 	route->to = &worker->svc->cfg.reply;
 	route->label = worker->reply_label;
 	return 0;

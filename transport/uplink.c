@@ -397,7 +397,7 @@ static void ksocket_uplink_begin(struct ksocket_uplink *uplink)
 	WRITE_ONCE(uplink->tx_bytes, 0);
 	WRITE_ONCE(uplink->since, ktime_get());
 	WRITE_ONCE(uplink->progress, uplink->since);
-	kernel_getsockname(uplink->sock, &worker->reply_end.addr.sa);
+	kernel_getsockname(uplink->sock, &worker->reply_addr.sa);
 	WRITE_ONCE(worker->reply_local, ksocket_sock_is_local(sk));
 	WRITE_ONCE(uplink->open, true);
 	ksocket_uplink_up(worker);
@@ -588,7 +588,7 @@ static int ksocket_uplink_check_progress(struct ksocket_uplink *uplink)
 		return -ETIMEDOUT;
 	/* No answer comes to an address that is not here any more. */
 	if (stalled >= KSOCKET_UPLINK_LOOK &&
-	    !ksocket_guard_is_local(svc->net, &uplink->worker->reply_end.addr,
+	    !ksocket_guard_is_local(svc->net, &uplink->worker->reply_addr,
 				    svc->cfg.reply_ifindex))
 		return -EADDRNOTAVAIL;
 
