@@ -295,6 +295,19 @@ static struct ksocket_flow *ksocket_guard_flow(struct ksocket_worker *worker,
 	return &worker->flows[hash_32(key, KSOCKET_FLOW_BITS)];
 }
 
+/*
+ * The lists above know what is here. That an answer leaves with less than the
+ * request holds whatever the addresses are, and wherever the other reflector is.
+ */
+static inline enum ksocket_drop
+ksocket_guard_ttl(const struct ksocket_service *svc,
+		  const struct ksocket_datagram *dgram)
+{
+	return unlikely(dgram->ttl < 2) && ksocket_has_answers(&svc->cfg) &&
+	       svc->cfg.ttl == KSOCKET_TTL_INHERIT ?
+	       KSOCKET_DROP_TTL : KSOCKET_DROP_NONE;
+}
+
 /* Was this very sender let pass, and is all that this followed from the same? */
 static inline bool ksocket_guard_knows(const struct ksocket_flow *flow,
 				       const struct ksocket_datagram *dgram,
@@ -341,7 +354,7 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 	flow = ksocket_guard_flow(worker, &dgram->from);
 	dgram->flow = flow;
 	if (likely(ksocket_guard_knows(flow, dgram, genid, endpoints)))
-		return KSOCKET_DROP_NONE;
+		return ksocket_guard_ttl(svc, dgram);
 
 	reason = ksocket_guard_sender(svc, dgram);
 	if (reason != KSOCKET_DROP_NONE)
@@ -355,7 +368,7 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 	flow->iif = dgram->skb->skb_iif;
 	flow->genid = genid;
 	flow->endpoints = endpoints;
-	return KSOCKET_DROP_NONE;
+	return ksocket_guard_ttl(svc, dgram);
 }
 
 /**

@@ -100,7 +100,9 @@ struct task_struct;
 	X(QUEUE_SLOW, "queue_slow", \
 	  "reply_proto tcp: the queue is full, the receiver takes less than comes") \
 	X(FRAMING, "framing", \
-	  "framing newline: there is a newline before the end of it")
+	  "framing newline: there is a newline before the end of it") \
+	X(TTL, "ttl", \
+	  "the TTL or hop limit of the request is used up; an answer leaves with one less")
 
 /* One enumerator for each row; no kernel-doc, which cannot see into a macro. */
 enum ksocket_drop {
@@ -530,6 +532,7 @@ struct ksocket_flow {
  * @from: source address and port
  * @to: destination address and port
  * @ifindex: device it came in by
+ * @ttl: TTL or hop limit that it came with; 0 of what no request is the reason for
  * @to_host: @to is a unicast address of this host
  * @truncated: the payload does not fit the buffer
  * @own: user space has given it, see ksocket_service_send(): it is in none of the
@@ -545,6 +548,7 @@ struct ksocket_datagram {
 	union ksocket_addr from;
 	union ksocket_addr to;
 	int ifindex;
+	u8 ttl;
 	bool to_host;
 	bool truncated;
 	bool own;

@@ -570,10 +570,11 @@ void ksocket_udp_set_buffers(struct ksocket_worker *worker)
 	ksocket_sock_set_rcvbuf(worker->listen->sk, cfg->rcvbuf);
 }
 
+/* The address to answer from, and the TTL. */
 union ksocket_udp_control {
 	struct cmsghdr align;
-	char both[CMSG_SPACE(sizeof(struct in_pktinfo)) +
-		  CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	char both[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+		  CMSG_SPACE(sizeof(int))];
 };
 
 /**
@@ -605,10 +606,57 @@ static int ksocket_udp_send(struct socket *sock, struct msghdr *msg,
 	return len < 0 ? len : 0;
 }
 
+static size_t ksocket_udp_put_cmsg(struct cmsghdr *cmsg, int level, int type,
+				   const void *data, size_t len)
+{
+	cmsg->cmsg_level = level;
+	cmsg->cmsg_type = type;
+	cmsg->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(cmsg), data, len);
+
+	return CMSG_SPACE(len);
+}
+
+/* Return: bytes that this takes, 0 where the system's TTL will do. */
+static size_t ksocket_udp_put_ttl(struct cmsghdr *cmsg,
+				  const struct ksocket_worker *worker,
+				  const struct ksocket_datagram *dgram, bool v4)
+{
+	int ttl = ksocket_udp_answer_ttl(worker, dgram);
+
+	if (!ttl)
+		return 0;
+	if (v4)
+		return ksocket_udp_put_cmsg(cmsg, SOL_IP, IP_TTL, &ttl,
+					    sizeof(ttl));
+
+	return ksocket_udp_put_cmsg(cmsg, SOL_IPV6, IPV6_HOPLIMIT, &ttl,
+				    sizeof(ttl));
+}
+
+/*
+ * A datagram that brings its own TTL leaves the socket's route as it is. One that
+ * has gone stale has to be found anew, or every later datagram takes this way.
+ * Where none is found, sending has an error that says why.
+ */
+static void ksocket_udp_renew_route(struct ksocket_worker *worker)
+{
+	struct sock *sk = worker->reply->sk;
+	struct dst_entry *dst;
+	u32 cookie = 0;
+
+	if (sk->sk_family == AF_INET6)
+		cookie = inet6_sk(sk)->dst_cookie;
+	dst = sk_dst_check(sk, cookie);
+	if (!dst && sk->sk_state == TCP_ESTABLISHED)
+		ksocket_udp_connect(worker, worker->reply);
+	dst_release(dst);
+}
+
 /**
  * ksocket_udp_send_receiver() - send through the socket to the receiver
  * @worker: the worker
- * @dgram: what to send; only its data counts
+ * @dgram: what to send; only its data and its TTL count
  *
  * Context: process context, may sleep, but does not wait for room.
  * Return: 0 or a negative errno.
@@ -616,9 +664,15 @@ static int ksocket_udp_send(struct socket *sock, struct msghdr *msg,
 int ksocket_udp_send_receiver(struct ksocket_worker *worker,
 			      const struct ksocket_datagram *dgram)
 {
-	struct msghdr msg = {};
+	union ksocket_udp_control control = {};
+	struct msghdr msg = { .msg_control = &control };
 	int err;
 
+	msg.msg_controllen =
+		ksocket_udp_put_ttl(&control.align, worker, dgram,
+				    worker->svc->cfg.reply.sa.sa_family == AF_INET);
+	if (msg.msg_controllen)
+		ksocket_udp_renew_route(worker);
 	err = ksocket_udp_send(worker->reply, &msg, dgram);
 	/* "ss -K" has broken the connection, and left that as an error too. */
 	if (err == -EDESTADDRREQ) {
@@ -642,17 +696,6 @@ int ksocket_udp_send_receiver(struct ksocket_worker *worker,
 	}
 
 	return err;
-}
-
-static size_t ksocket_udp_put_cmsg(struct cmsghdr *cmsg, int level, int type,
-				   const void *data, size_t len)
-{
-	cmsg->cmsg_level = level;
-	cmsg->cmsg_type = type;
-	cmsg->cmsg_len = CMSG_LEN(len);
-	memcpy(CMSG_DATA(cmsg), data, len);
-
-	return CMSG_SPACE(len);
 }
 
 /* Answer from the address that was asked, or the sender will not know us. */
@@ -688,9 +731,13 @@ static int ksocket_udp_send_sender(struct ksocket_worker *worker,
 		.msg_namelen = ksocket_sock_addr_len(&peer),
 		.msg_control = &control,
 	};
+	size_t len;
 	int err;
 
-	msg.msg_controllen = ksocket_udp_put_pktinfo(&control, dgram);
+	len = ksocket_udp_put_pktinfo(&control, dgram);
+	len += ksocket_udp_put_ttl((struct cmsghdr *)(control.both + len), worker,
+				   dgram, dgram->to.sa.sa_family == AF_INET);
+	msg.msg_controllen = len;
 	err = ksocket_udp_send(worker->listen, &msg, dgram);
 	/* "ss -K": the error has been told here, and is not told again. */
 	if (err == -ECONNABORTED) {

@@ -33,6 +33,26 @@ static inline bool ksocket_udp_pending(const struct ksocket_worker *worker)
 	       !skb_queue_empty_lockless(&udp_sk(sk)->reader_queue);
 }
 
+/**
+ * ksocket_udp_answer_ttl() - the TTL or hop limit that an answer leaves with
+ * @worker: the worker
+ * @dgram: the answer
+ *
+ * As if the request were forwarded. So whatever sends an answer back to where
+ * answers come from, here or on another host, does it 255 times at most.
+ *
+ * Return: 1 to 254, or 0 for the system's.
+ */
+static inline u8 ksocket_udp_answer_ttl(const struct ksocket_worker *worker,
+					const struct ksocket_datagram *dgram)
+{
+	/* Of user space it is no answer; the guard has let no smaller one pass. */
+	if (dgram->ttl < 2 || worker->svc->cfg.ttl == KSOCKET_TTL_SYSTEM)
+		return 0;
+
+	return dgram->ttl - 1;
+}
+
 int ksocket_udp_open_in(struct ksocket_worker *worker,
 			struct ksocket_report *rep);
 void ksocket_udp_close(struct ksocket_worker *worker);

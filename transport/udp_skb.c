@@ -94,6 +94,7 @@ static void ksocket_udp_parse4(const struct sk_buff *skb,
 	dgram->to.in.sin_family = AF_INET;
 	dgram->to.in.sin_port = udp->dest;
 	dgram->to.in.sin_addr.s_addr = ip->daddr;
+	dgram->ttl = ip->ttl;
 }
 
 static void ksocket_udp_parse6(const struct sk_buff *skb, int scope,
@@ -114,6 +115,7 @@ static void ksocket_udp_parse6(const struct sk_buff *skb, int scope,
 	dgram->to.in6.sin6_scope_id =
 		ipv6_addr_type(&ip6->daddr) & IPV6_ADDR_LINKLOCAL ?
 		dgram->ifindex : 0;
+	dgram->ttl = ip6->hop_limit;
 }
 
 /*
@@ -353,6 +355,7 @@ struct ksocket_udp_route {
 	const union ksocket_addr *to;
 	unsigned int headers;
 	__be32 label;
+	u8 ttl;		/* 0: that of the route */
 };
 
 static struct dst_entry *ksocket_udp_lookup4(struct sock *sk,
@@ -541,6 +544,7 @@ ksocket_udp_route(struct ksocket_worker *worker,
 	if (unlikely(err))
 		return err;
 
+	route->ttl = ksocket_udp_answer_ttl(worker, dgram);
 	route->headers = sizeof(struct udphdr);
 	route->headers += route->to->sa.sa_family == AF_INET ?
 			  sizeof(struct iphdr) : sizeof(struct ipv6hdr);
@@ -602,7 +606,7 @@ ksocket_udp_push_ip4(struct net *net, struct sk_buff *skb,
 	ip->tos = 0;
 	ip->frag_off = ip_dont_fragment(route->sk, dst) ? htons(IP_DF) : 0;
 	/* ip4_dst_hoplimit(), which has to find out the namespace first */
-	ip->ttl = dst_metric_raw(dst, RTAX_HOPLIMIT) ? :
+	ip->ttl = route->ttl ? : dst_metric_raw(dst, RTAX_HOPLIMIT) ? :
 		  READ_ONCE(net->ipv4.sysctl_ip_default_ttl);
 	ip->protocol = IPPROTO_UDP;
 	ip->saddr = route->from->in.sin_addr.s_addr;
@@ -622,7 +626,7 @@ ksocket_udp_push_ip6(struct sk_buff *skb, const struct ksocket_udp_route *route)
 	ip6_flow_hdr(ip6, 0, route->label);
 	ip6->payload_len = htons(len);
 	ip6->nexthdr = IPPROTO_UDP;
-	ip6->hop_limit = ip6_dst_hoplimit(route->dst);
+	ip6->hop_limit = route->ttl ? : ip6_dst_hoplimit(route->dst);
 	ip6->saddr = route->from->in6.sin6_addr;
 	ip6->daddr = route->to->in6.sin6_addr;
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));

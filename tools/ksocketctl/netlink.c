@@ -163,6 +163,7 @@ const struct counter drop_counters[] = {
 	{ KSOCKET_A_DROPS_QUEUE_AWAY, "queue_away", NULL, OF_UPLINK },
 	{ KSOCKET_A_DROPS_QUEUE_SLOW, "queue_slow", NULL, OF_UPLINK },
 	{ KSOCKET_A_DROPS_FRAMING, "framing", NULL, OF_UPLINK },
+	{ KSOCKET_A_DROPS_TTL, "ttl", NULL },
 	{ }
 };
 
