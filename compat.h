@@ -174,6 +174,17 @@ static inline u32 ksocket_dst_cookie6(struct dst_entry *dst)
 #endif
 }
 
+/* likewise. Is what takes this route delivered on this host? */
+static inline bool ksocket_dst_is_local6(const struct dst_entry *dst)
+{
+#ifdef dst_rt6_info
+	u32 flags = dst_rt6_info(dst)->rt6i_flags;
+#else
+	u32 flags = ((const struct rt6_info *)dst)->rt6i_flags;
+#endif
+	return !dst->error && flags & (RTF_LOCAL | RTF_ANYCAST);
+}
+
 /* 5.18: a time stamp has a kind. */
 static inline void ksocket_skb_clear_tstamp(struct sk_buff *skb)
 {

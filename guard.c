@@ -5,14 +5,17 @@
  * A daemon that answers whoever asks is a reflector, and two of them make a
  * loop that one forged datagram starts and nobody can stop (CVE-1999-0103,
  * CVE-2024-2169). So the guard stands before every answer: it refuses
- * sources that no honest client has and every address that a ksocket service
- * in this namespace sends from.
+ * sources that no honest client has, every address that a ksocket service
+ * in this namespace listens on, circles of relays, and requests whose TTL is
+ * used up.
  */
+#include <linux/etherdevice.h>
 #include <linux/hash.h>
 #include <linux/inetdevice.h>
 #include <linux/netdevice.h>
 #include <linux/rhashtable.h>
 #include <net/addrconf.h>
+#include <net/ip6_route.h>
 #include <net/ip_fib.h>
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
@@ -20,13 +23,56 @@
 
 #include "ksocket.h"
 
-/* What the routing table of the device's VRF says an IPv4 address is. */
+/*
+ * What an IPv4 address is to what is sent to it from here, in the device's VRF. The
+ * stack delivers by routes: addresses are those that it makes by itself.
+ */
 static unsigned int ksocket_guard_type4(struct net *net, __be32 addr,
 					int ifindex)
 {
-	u32 table = l3mdev_fib_table_by_index(net, ifindex);
+	struct flowi4 fl4 = {
+		.flowi4_oif = l3mdev_master_ifindex_by_index(net, ifindex),
+		.flowi4_iif = LOOPBACK_IFINDEX,
+		.daddr = addr,
+	};
+	struct fib_result res;
 
-	return inet_addr_type_table(net, addr, table ? : RT_TABLE_LOCAL);
+	if (ipv4_is_zeronet(addr) || ipv4_is_lbcast(addr))
+		return RTN_BROADCAST;
+	if (ipv4_is_multicast(addr))
+		return RTN_MULTICAST;
+
+	return fib_lookup(net, &fl4, &res, 0) ? RTN_UNICAST : res.type;
+}
+
+/* Likewise: is an IPv6 one delivered here? */
+static bool ksocket_guard_is_local6(struct net *net,
+				    const struct in6_addr *addr, int ifindex)
+{
+	struct flowi6 fl6 = {
+		.flowi6_oif = l3mdev_master_ifindex_by_index(net, ifindex),
+		.daddr = *addr,
+	};
+	struct dst_entry *dst = ip6_route_output(net, NULL, &fl6);
+	bool local = ksocket_dst_is_local6(dst);
+
+	dst_release(dst);
+	return local;
+}
+
+/* An address that is one on each link: this link's? */
+static bool ksocket_guard_is_linklocal(struct net *net,
+				       const struct in6_addr *addr, int ifindex)
+{
+	struct net_device *dev;
+	bool local;
+
+	rcu_read_lock();
+	dev = dev_get_by_index_rcu(net, ifindex);
+	local = dev && ipv6_chk_addr(net, addr, dev, 1);
+	rcu_read_unlock();
+
+	return local;
 }
 
 /**
@@ -44,7 +90,11 @@ bool ksocket_guard_is_local(struct net *net, const union ksocket_addr *addr,
 		return ksocket_guard_type4(net, addr->in.sin_addr.s_addr,
 					   ifindex) == RTN_LOCAL;
 
-	return ipv6_chk_addr(net, &addr->in6.sin6_addr, NULL, 0);
+	if (ipv6_addr_type(&addr->in6.sin6_addr) & IPV6_ADDR_LINKLOCAL)
+		return ksocket_guard_is_linklocal(net, &addr->in6.sin6_addr,
+						  addr->in6.sin6_scope_id);
+
+	return ksocket_guard_is_local6(net, &addr->in6.sin6_addr, ifindex);
 }
 
 static bool ksocket_guard_is_any(const union ksocket_addr *addr)
@@ -153,7 +203,27 @@ static bool ksocket_guard_finds_any(struct ksocket_net *kn,
 	return addr->sa.sa_family == AF_INET && ksocket_guard_finds(kn, &key);
 }
 
-static bool ksocket_guard_is_loop(const struct ksocket_service *svc,
+/* Does @addr belong to one of the service's own reply sockets? */
+static bool ksocket_guard_is_own_reply(struct ksocket_service *svc,
+				       const union ksocket_addr *addr)
+{
+	bool found = false;
+	unsigned int i;
+
+	spin_lock(&svc->reply_lock);
+	for (i = 0; i < svc->cfg.threads && !found; i++)
+		found = ksocket_addr_same(&svc->workers[i].reply_addr, addr);
+	spin_unlock(&svc->reply_lock);
+
+	return found;
+}
+
+/*
+ * What comes from where a service of ours listens is an answer, or forged. What
+ * comes from the reply socket of another service is the next link of a chain: what
+ * would be a circle does not start, see ksocket_guard_circle().
+ */
+static bool ksocket_guard_is_loop(struct ksocket_service *svc,
 				  const struct ksocket_datagram *dgram)
 {
 	struct ksocket_endpoint_key key;
@@ -167,7 +237,8 @@ static bool ksocket_guard_is_loop(const struct ksocket_service *svc,
 					dgram->ifindex));
 	rcu_read_unlock();
 
-	return found;
+	return found || (ksocket_has_receiver(&svc->cfg) &&
+			 ksocket_guard_is_own_reply(svc, &dgram->from));
 }
 
 static enum ksocket_drop
@@ -186,26 +257,44 @@ ksocket_guard_source4(const struct ksocket_service *svc,
 }
 
 /*
+ * In a VRF every packet comes from the VRF's device in the end. What was sent on
+ * this host has the MAC address of that device, as no packet of a wire has.
+ */
+static bool ksocket_guard_is_vrf_loopback(const struct net_device *vrf,
+					  const struct sk_buff *skb)
+{
+	return skb_mac_header_was_set(skb) &&
+	       skb_mac_header_len(skb) == ETH_HLEN &&
+	       ether_addr_equal(eth_hdr(skb)->h_dest, vrf->dev_addr);
+}
+
+static bool ksocket_guard_is_from_outside(const struct ksocket_service *svc,
+					  const struct sk_buff *skb)
+{
+	const struct net_device *dev = dev_get_by_index_rcu(svc->net,
+							    skb->skb_iif);
+
+	if (!dev || dev->flags & IFF_LOOPBACK)
+		return false;
+
+	return !netif_is_l3_master(dev) ||
+	       !ksocket_guard_is_vrf_loopback(dev, skb);
+}
+
+/*
  * An address of this host that comes from outside, as IPv4 drops it as martian. The
- * answer would go to somebody here, who may trust what comes from here.
+ * answer would go to a process here, which may trust what comes from here.
  */
 static bool ksocket_guard_is_martian6(const struct ksocket_service *svc,
 				      const struct ksocket_datagram *dgram)
 {
-	struct net_device *dev = dev_get_by_index_rcu(svc->net,
-						      dgram->skb->skb_iif);
-
-	return dev && !(dev->flags & IFF_LOOPBACK) &&
-	       !netif_is_l3_master(dev) &&
-	       ipv6_chk_addr(svc->net, &dgram->from.in6.sin6_addr, dev, 0);
+	return ksocket_guard_is_from_outside(svc, dgram->skb) &&
+	       ksocket_guard_is_local(svc->net, &dgram->from, dgram->ifindex);
 }
 
 static enum ksocket_drop
-ksocket_guard_source6(const struct ksocket_service *svc,
-		      const struct ksocket_datagram *dgram)
+ksocket_guard_source6(const struct in6_addr *from)
 {
-	const struct in6_addr *from = &dgram->from.in6.sin6_addr;
-
 	/* IPv6 itself drops it before any socket sees it. */
 	if (ipv6_addr_is_multicast(from))
 		return KSOCKET_DROP_SRC_MULTICAST;
@@ -214,10 +303,10 @@ ksocket_guard_source6(const struct ksocket_service *svc,
 	if (ipv6_addr_v4mapped(from))
 		return KSOCKET_DROP_SRC_UNSPECIFIED;
 
-	return ksocket_guard_is_martian6(svc, dgram) ? KSOCKET_DROP_LOOP :
-						       KSOCKET_DROP_NONE;
+	return KSOCKET_DROP_NONE;
 }
 
+/* RFC 1122, 4.1.3.6: no datagram with such a source is for any service. */
 static enum ksocket_drop
 ksocket_guard_source(const struct ksocket_service *svc,
 		     const struct ksocket_datagram *dgram)
@@ -228,7 +317,7 @@ ksocket_guard_source(const struct ksocket_service *svc,
 	if (dgram->from.sa.sa_family == AF_INET)
 		return ksocket_guard_source4(svc, dgram);
 
-	return ksocket_guard_source6(svc, dgram);
+	return ksocket_guard_source6(&dgram->from.in6.sin6_addr);
 }
 
 static bool ksocket_guard_is_multicast(const union ksocket_addr *addr)
@@ -258,26 +347,43 @@ ksocket_guard_echo_port(const struct ksocket_config *cfg, u16 port)
 	return KSOCKET_DROP_NONE;
 }
 
-/* May this sender be answered, whatever it has sent? */
+/* May an answer go back to this sender? */
 static enum ksocket_drop
-ksocket_guard_sender(const struct ksocket_service *svc,
-		     const struct ksocket_datagram *dgram)
+ksocket_guard_way_back(const struct ksocket_service *svc,
+		       const struct ksocket_datagram *dgram)
 {
 	u16 port = ksocket_addr_port(&dgram->from);
+
+	/* RFC 768: the sender wants no answer. */
+	if (!port)
+		return KSOCKET_DROP_SRC_PORT_ZERO;
+
+	if (dgram->from.sa.sa_family == AF_INET6 &&
+	    ksocket_guard_is_martian6(svc, dgram))
+		return KSOCKET_DROP_LOOP;
+
+	return ksocket_guard_echo_port(&svc->cfg, port);
+}
+
+/*
+ * May this sender be served, whatever it has sent? What matters to an answer only is
+ * asked where there is one.
+ */
+static enum ksocket_drop
+ksocket_guard_sender(struct ksocket_service *svc,
+		     const struct ksocket_datagram *dgram)
+{
 	enum ksocket_drop reason;
 
 	reason = ksocket_guard_source(svc, dgram);
-	if (reason != KSOCKET_DROP_NONE)
+	if (reason != KSOCKET_DROP_NONE || !ksocket_has_answers(&svc->cfg))
 		return reason;
-
-	if (!port)
-		return KSOCKET_DROP_SRC_PORT_ZERO;
 
 	if (ksocket_guard_is_loop(svc, dgram))
 		return KSOCKET_DROP_LOOP;
 
-	if (svc->cfg.mode == &ksocket_echo)
-		return ksocket_guard_echo_port(&svc->cfg, port);
+	if (svc->cfg.mode->verdict == KSOCKET_TO_SENDER)
+		return ksocket_guard_way_back(svc, dgram);
 
 	return KSOCKET_DROP_NONE;
 }
@@ -293,6 +399,14 @@ static struct ksocket_flow *ksocket_guard_flow(struct ksocket_worker *worker,
 		key ^= (__force u32)from->in6.sin6_addr.s6_addr32[3];
 
 	return &worker->flows[hash_32(key, KSOCKET_FLOW_BITS)];
+}
+
+/* Changes with the routes to addresses like this one, and with our own addresses. */
+static inline int ksocket_guard_genid(const struct net *net,
+				      const union ksocket_addr *addr)
+{
+	return addr->sa.sa_family == AF_INET ? rt_genid_ipv4(net) :
+					       rt_genid_ipv6(net);
 }
 
 /*
@@ -333,7 +447,7 @@ static inline bool ksocket_guard_knows(const struct ksocket_flow *flow,
 enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 				      struct ksocket_datagram *dgram)
 {
-	const struct ksocket_service *svc = worker->svc;
+	struct ksocket_service *svc = worker->svc;
 	struct ksocket_flow *flow;
 	enum ksocket_drop reason;
 	int genid, endpoints;
@@ -349,7 +463,7 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 	 * Both are read before the tables that they stand for. The pair of the
 	 * second one is in ksocket_guard_added().
 	 */
-	genid = rt_genid_ipv4(svc->net);
+	genid = ksocket_guard_genid(svc->net, &dgram->from);
 	endpoints = atomic_read_acquire(&svc->kn->endpoints_gen);
 	flow = ksocket_guard_flow(worker, &dgram->from);
 	dgram->flow = flow;
@@ -377,13 +491,12 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
  */
 void ksocket_guard_forget(struct ksocket_worker *worker)
 {
-	int genid = rt_genid_ipv4(worker->svc->net);
 	unsigned int i;
 
 	lockdep_assert_held(&worker->lock);
 
 	for (i = 0; i < ARRAY_SIZE(worker->flows); i++)
-		worker->flows[i].genid = genid - 1;
+		worker->flows[i].from.sa.sa_family = AF_UNSPEC;
 }
 
 /*
@@ -397,40 +510,17 @@ static void ksocket_guard_added(struct ksocket_net *kn)
 	atomic_inc(&kn->endpoints_gen);
 }
 
-static int ksocket_guard_add(struct ksocket_net *kn,
-			     struct ksocket_endpoint *end,
-			     const union ksocket_addr *addr)
-{
-	ksocket_endpoint_key(addr, &end->key);
-	return rhltable_insert(&kn->endpoints, &end->node,
-			       ksocket_endpoint_params);
-}
-
-static void ksocket_guard_remove(struct ksocket_net *kn,
-				 struct ksocket_endpoint *end)
-{
-	rhltable_remove(&kn->endpoints, &end->node, ksocket_endpoint_params);
-}
-
 /*
- * No datagram comes from the port of a stream, and what nobody can make send
- * goes in no circle.
+ * No datagram comes from the port of a stream, and what has no listener cannot be
+ * made to send.
  */
 static bool ksocket_guard_wants(const struct ksocket_service *svc)
 {
 	return !svc->transport->streams && ksocket_has_listener(&svc->cfg);
 }
 
-static void ksocket_guard_remove_replies(struct ksocket_service *svc,
-					 unsigned int n)
-{
-	while (n--)
-		if (svc->workers[n].reply)
-			ksocket_guard_remove(svc->kn, &svc->workers[n].reply_end);
-}
-
 /**
- * ksocket_guard_attach() - make a service's addresses known as ours
+ * ksocket_guard_attach() - make a service's listen address known as ours
  * @svc: the service, its sockets open, its threads not yet running
  * @rep: says what was wrong
  *
@@ -440,45 +530,27 @@ static void ksocket_guard_remove_replies(struct ksocket_service *svc,
 int ksocket_guard_attach(struct ksocket_service *svc,
 			 struct ksocket_report *rep)
 {
-	struct ksocket_worker *worker;
-	unsigned int i;
-	int err;
-
 	lockdep_assert_held(&svc->kn->lock);
 
 	if (!ksocket_guard_wants(svc))
 		return 0;
 
-	err = ksocket_guard_add(svc->kn, &svc->listen_end, &svc->cfg.listen);
-	if (err)
-		goto err_report;
-
-	for (i = 0; i < svc->cfg.threads; i++) {
-		worker = &svc->workers[i];
-		if (worker->reply)
-			err = ksocket_guard_add(svc->kn, &worker->reply_end,
-						&worker->reply_addr);
-		if (err)
-			goto err_remove;
-	}
+	ksocket_endpoint_key(&svc->cfg.listen, &svc->listen_end.key);
+	if (rhltable_insert(&svc->kn->endpoints, &svc->listen_end.node,
+			    ksocket_endpoint_params))
+		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
+					    "no memory for the table of addresses",
+					    "no memory for the table of addresses");
 
 	ksocket_guard_added(svc->kn);
 	return 0;
-
-err_remove:
-	ksocket_guard_remove_replies(svc, i);
-	ksocket_guard_remove(svc->kn, &svc->listen_end);
-err_report:
-	return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
-				    "no memory for the table of addresses",
-				    "no memory for the table of addresses");
 }
 
 /**
  * ksocket_guard_detach() - undo ksocket_guard_attach()
  * @svc: the service
  *
- * Other services may still look at the endpoints: free @svc after an RCU
+ * Other services may still look at the endpoint: free @svc after an RCU
  * grace period only.
  *
  * Context: the namespace's lock is held.
@@ -487,11 +559,127 @@ void ksocket_guard_detach(struct ksocket_service *svc)
 {
 	lockdep_assert_held(&svc->kn->lock);
 
-	if (!ksocket_guard_wants(svc))
+	if (ksocket_guard_wants(svc))
+		rhltable_remove(&svc->kn->endpoints, &svc->listen_end.node,
+				ksocket_endpoint_params);
+}
+
+/**
+ * ksocket_guard_move() - a reply socket sends from another address from now on
+ * @worker: the worker
+ * @to: the address and port
+ *
+ * Context: the worker's thread, or whoever opens its sockets; takes the worker's
+ * lock, and not the namespace's, under which the thread is stopped.
+ */
+void ksocket_guard_move(struct ksocket_worker *worker,
+			const union ksocket_addr *to)
+{
+	struct ksocket_service *svc = worker->svc;
+
+	spin_lock_bh(&worker->lock);
+	spin_lock(&svc->reply_lock);
+	worker->reply_addr = *to;
+	spin_unlock(&svc->reply_lock);
+	spin_unlock_bh(&worker->lock);
+	ksocket_guard_added(svc->kn);
+}
+
+/* A relay by UDP: what comes to it goes on. */
+static bool ksocket_guard_passes_on(const struct ksocket_config *cfg)
+{
+	return ksocket_has_answers(cfg) && ksocket_has_receiver(cfg);
+}
+
+/* Add the services with this listen address, and in the VRF of @cfg, to @seen. */
+static void ksocket_guard_visit_key(struct ksocket_net *kn,
+				    const struct ksocket_endpoint_key *key,
+				    const struct ksocket_config *cfg,
+				    struct list_head *seen)
+{
+	struct ksocket_endpoint *end;
+	struct ksocket_service *svc;
+	struct rhlist_head *pos, *list;
+
+	list = rhltable_lookup(&kn->endpoints, key, ksocket_endpoint_params);
+	rhl_for_each_entry_rcu(end, pos, list, node) {
+		svc = container_of(end, struct ksocket_service, listen_end);
+		/* One of the same name is to be replaced. */
+		if (svc->walk_nr == kn->walk_nr ||
+		    svc->cfg.reply_ifindex != cfg->reply_ifindex ||
+		    !strcmp(svc->cfg.name, cfg->name))
+			continue;
+		svc->walk_nr = kn->walk_nr;
+		list_add_tail(&svc->walk, seen);
+	}
+}
+
+/* Likewise those that what is sent to @addr reaches. */
+static void ksocket_guard_visit(struct net *net, struct ksocket_net *kn,
+				const union ksocket_addr *addr,
+				const struct ksocket_config *cfg,
+				struct list_head *seen)
+{
+	struct ksocket_endpoint_key key;
+
+	ksocket_endpoint_key(addr, &key);
+	ksocket_guard_visit_key(kn, &key, cfg, seen);
+	if (!ksocket_guard_is_local(net, addr, cfg->reply_ifindex))
 		return;
 
-	ksocket_guard_remove_replies(svc, svc->cfg.threads);
-	ksocket_guard_remove(svc->kn, &svc->listen_end);
+	memset(&key.addr, 0, sizeof(key.addr));
+	key.scope = 0;
+	ksocket_guard_visit_key(kn, &key, cfg, seen);
+	/* [::] is dual-stack: it takes IPv4 too. */
+	key.family = AF_INET6;
+	ksocket_guard_visit_key(kn, &key, cfg, seen);
+}
+
+/**
+ * ksocket_guard_circle() - would a service close a circle of relays?
+ * @net: the namespace
+ * @cfg: the service that is to start; one of its name is to be replaced
+ * @rep: says so
+ *
+ * A chain of relays is what users ask for. What goes in a circle by way of other
+ * hosts, or of addresses that become ours later, is bounded by its TTL.
+ *
+ * Context: the namespace's lock is held.
+ * Return: 0, or -ELOOP.
+ */
+int ksocket_guard_circle(struct net *net, const struct ksocket_config *cfg,
+			 struct ksocket_report *rep)
+{
+	struct ksocket_net *kn = ksocket_net(net);
+	const struct ksocket_service *svc;
+	bool closed = false;
+	LIST_HEAD(seen);
+
+	lockdep_assert_held(&kn->lock);
+
+	if (!ksocket_guard_passes_on(cfg))
+		return 0;
+
+	kn->walk_nr++;
+	rcu_read_lock();
+	ksocket_guard_visit(net, kn, &cfg->reply, cfg, &seen);
+	list_for_each_entry(svc, &seen, walk) {
+		if (!ksocket_guard_passes_on(&svc->cfg))
+			continue;
+		closed = ksocket_guard_matches(net, &cfg->listen,
+					       &svc->cfg.reply, cfg->ifindex);
+		if (closed)
+			break;
+		ksocket_guard_visit(net, kn, &svc->cfg.reply, cfg, &seen);
+	}
+	rcu_read_unlock();
+
+	if (!closed)
+		return 0;
+	return ksocket_report_field(rep, -ELOOP, KSOCKET_FIELD_REPLY,
+				    "the receiver leads back to the service itself",
+				    "reply address %pISpc leads back to the service itself, by way of service '%s'",
+				    &cfg->reply, svc->cfg.name);
 }
 
 /* Is @addr the address of one host? If not, @rep says what it is. */

@@ -800,6 +800,7 @@ ksocket_service_alloc(struct net *net, const struct ksocket_config *cfg)
 
 	svc->net = net;
 	svc->kn = ksocket_net(net);
+	spin_lock_init(&svc->reply_lock);
 	svc->cfg = *cfg;
 	/* An answer that is not the request takes the buffer in any case. */
 	if (cfg->mode->text)
@@ -1004,11 +1005,16 @@ static int ksocket_service_start_locked(struct net *net,
 {
 	struct ksocket_net *kn = ksocket_net(net);
 	struct ksocket_service *old;
+	int err;
 
 	if (kn->closed)
 		return ksocket_report_field(rep, -ESHUTDOWN, KSOCKET_FIELD_NONE,
 					    "the module is being unloaded",
 					    "the module is being unloaded");
+
+	err = ksocket_guard_circle(net, cfg, rep);
+	if (err)
+		return err;
 
 	old = ksocket_service_lookup(kn, cfg->name);
 	if (!old)

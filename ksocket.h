@@ -74,13 +74,13 @@ struct task_struct;
 	X(DST_BROADCAST, "dst_broadcast", \
 	  "sent to a broadcast address") \
 	X(SRC_PORT_ZERO, "src_port_zero", \
-	  "the source port is 0, so there is nobody to answer (RFC 768)") \
+	  "mode echo: the source port is 0, so no answer is wanted (RFC 768)") \
 	X(SRC_PORT_LOW, "src_port_low", \
 	  "mode echo: the source port is below min_source_port") \
 	X(SRC_PORT_OWN, "src_port_own", \
 	  "mode echo: the source port is the listen port, as another reflector's would be") \
 	X(LOOP, "loop", \
-	  "the source is a ksocket service in this namespace, or forged as this host (IPv6)") \
+	  "where answers leave: the source is where a ksocket service of this namespace listens, the reply socket of the same service, or forged as this host (mode echo, IPv6)") \
 	X(SEND_REFUSED, "send_refused", \
 	  "the receiver refused (ICMP port unreachable), twice in a row") \
 	X(SEND_UNREACHABLE, "send_unreachable", \
@@ -486,7 +486,7 @@ struct ksocket_endpoint_key {
 };
 
 /**
- * struct ksocket_endpoint - a local address that a service sends from
+ * struct ksocket_endpoint - a local address that a service listens on
  * @node: in the namespace's table; written under its lock, read under RCU
  * @key: the address and port
  *
@@ -505,7 +505,7 @@ struct ksocket_endpoint {
  * @to: the address it has asked, to answer from
  * @ifindex: the device it came in by
  * @iif: likewise, but the loopback device for what comes from this host
- * @genid: of the IPv4 routing tables then; any change there makes it stale
+ * @genid: of the routing tables of its family then; any change there makes it stale
  * @endpoints: likewise of the namespace's table of endpoints
  * @cookie: for dst_check()
  * @label: IPv6 flow label of the answers
@@ -569,8 +569,8 @@ struct ksocket_datagram {
  * @listen: socket that the requests come to, or NULL
  * @reply: socket connected to the receiver, NULL where the mode has none
  * @buffer: fixed buffer of @svc's buffer_size bytes, NULL where there are streams
- * @reply_addr: local address of @reply
- * @reply_end: the same, for loop detection
+ * @reply_addr: local address of @reply; written under @lock and the service's
+ *	reply_lock, see ksocket_guard_move()
  * @reply_label: IPv6 flow label of @reply
  * @reply_local: the receiver is on this host
  * @error_report: what the stack would call for @reply without us
@@ -602,7 +602,6 @@ struct ksocket_worker {
 	struct socket *reply;
 	void *buffer;
 	union ksocket_addr reply_addr;
-	struct ksocket_endpoint reply_end;
 	__be32 reply_label;
 	bool reply_local;
 	void (*error_report)(struct sock *sk);
@@ -677,6 +676,9 @@ struct ksocket_watch {
  * @reply_text: likewise the receiver's, "-" where the mode has none
  * @transport: how it talks
  * @listen_end: the listen address, for loop detection
+ * @reply_lock: guards the addresses of the workers' reply sockets
+ * @walk: services that were found by ksocket_guard_circle()
+ * @walk_nr: when this one was
  * @rcu: the endpoints are looked up under RCU
  * @watch: what it says without being asked
  * @linger: when it stops, up to when what is queued may still go out
@@ -694,6 +696,9 @@ struct ksocket_service {
 	char reply_text[KSOCKET_ADDR_TEXT_LEN];
 	const struct ksocket_transport *transport;
 	struct ksocket_endpoint listen_end;
+	spinlock_t reply_lock;	/* see above; inside of a worker's lock */
+	struct list_head walk;
+	unsigned int walk_nr;
 	struct rcu_head rcu;
 	struct ksocket_watch watch;
 	ktime_t linger;
@@ -720,6 +725,7 @@ do {									\
  * @next_id: of the next service
  * @changes: counts services that come and go, for dumps; never 0
  * @closed: nothing starts any more
+ * @walk_nr: of the last search for a circle
  * @endpoints: table of struct ksocket_endpoint
  * @endpoints_gen: how often @endpoints had something added; the last senders are
  *	looked up again after that
@@ -736,6 +742,7 @@ struct ksocket_net {
 	struct mutex demux_lock;	/* see above */
 	struct ksocket_udp_demux *demux;
 	unsigned int demux_users;
+	unsigned int walk_nr;
 	struct rhltable endpoints;
 	atomic_t endpoints_gen;
 };
@@ -1109,6 +1116,10 @@ void ksocket_guard_net_exit(struct ksocket_net *kn);
 int ksocket_guard_attach(struct ksocket_service *svc,
 			 struct ksocket_report *rep);
 void ksocket_guard_detach(struct ksocket_service *svc);
+void ksocket_guard_move(struct ksocket_worker *worker,
+			const union ksocket_addr *to);
+int ksocket_guard_circle(struct net *net, const struct ksocket_config *cfg,
+			 struct ksocket_report *rep);
 
 /* control/config.c */
 void ksocket_config_init(struct ksocket_config *cfg);

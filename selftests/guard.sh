@@ -38,6 +38,38 @@ hosts() {
 	in_ns b sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.veth0.rp_filter=0
 }
 
+# ttls ADDRESS PORT "TTL SIZE"...: the TTL that what comes of such a datagram has,
+# at its sender or, where PORT is not 0, there
+ttls() {
+	python3 - "$@" <<-'EOF'
+		import socket
+		import struct
+		import sys
+
+		address, port = sys.argv[1], int(sys.argv[2])
+		v6 = ":" in address
+		level = socket.IPPROTO_IPV6 if v6 else socket.IPPROTO_IP
+
+		def opened(port):
+		    sock = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+		    sock.setsockopt(level, socket.IPV6_RECVHOPLIMIT if v6 else 12, 1)  # IP_RECVTTL
+		    sock.settimeout(20)
+		    if port:
+		        sock.bind((address, port))
+		    return sock
+
+		out = opened(0)
+		back = opened(port) if port else out
+		for what in sys.argv[3:]:
+		    ttl, size = map(int, what.split())
+		    out.setsockopt(level, socket.IPV6_UNICAST_HOPS if v6 else socket.IP_TTL, ttl)
+		    out.sendto(bytes(size), (address, 7000))
+		    control = back.recvmsg(65536, 100)[1]
+		    print(struct.unpack("i", control[0][2])[0], end=" ")
+		print()
+	EOF
+}
+
 # wire [-c COUNT] SOURCE PORT DESTINATION PORT: put on the wire by a, to b
 wire() {
 	in_ns a "$KSOCKET_TESTS/udp_raw" -d veth0 -m "$MAC_B" "$@" forged
@@ -113,6 +145,60 @@ guard_dst_multicast_ipv6() {
 	finish
 }
 
+# An address that is ours now was a neighbour's when its sender was let pass.
+guard_src_own_later() {
+	hosts
+	wait_for 20 no_tentative
+	service_in b mode=echo listen_addr=::
+	wire 2001:db8::77 7777 2001:db8::2 7000
+	wait_for 20 counter_is rx_packets 1 b
+	ns_ip b addr add 2001:db8::77/64 dev veth0 nodad
+	wire 2001:db8::77 7777 2001:db8::2 7000
+	dropped loop 1
+	answers 1
+	finish
+}
+
+# In a VRF too, where all comes from the VRF's own device, and what is delivered here
+# is in another table.
+guard_src_own_vrf() {
+	local path
+	hosts
+	ns_ip b link add vrf0 type vrf table 10 || skip "this kernel has no VRF"
+	ns_ip b link set vrf0 up
+	ns_ip b link set veth0 master vrf0
+	ns_ip b -6 addr replace 2001:db8::2/64 dev veth0 nodad
+	wait_for 20 no_tentative
+	for path in copy softirq; do
+		service_in b mode=echo listen_addr=:: device=vrf0 "datapath=$path"
+		wire -c 3 2001:db8::2 5000 2001:db8::2 7000
+		dropped loop 3
+		# One who is here may ask, and so may a neighbour.
+		assert_eq "the echo" "$(ask 'UDP6:[2001:db8::2]:7000,bind=[2001:db8::2]:5000,bindtodevice=vrf0' hello b)" hello
+		assert_eq "the echo" "$(ask 'UDP6:[2001:db8::2]:7000' hello a)" hello
+		assert_tx 2 b
+		balanced b
+		rmmod ksocket
+	done
+	for path in "0.0.0.0 192.0.2.2" ":: 2001:db8::2"; do
+		refute load_in b "listen_addr=${path% *}" listen_port=7000 \
+			"reply_addr=${path#* }" reply_port=7000 device=vrf0
+	done
+}
+
+# The port of a sender that is known already is one that we listen on since.
+guard_src_ours_later() {
+	needs_ksocketctl
+	service_in - mode=echo
+	here 127.0.0.5 7001 127.0.0.1 7000
+	wait_for 20 counter_is rx_packets 1
+	"$KSOCKET_TESTS/ksocketctl" add later listen 0.0.0.0:7001 echo
+	here 127.0.0.5 7001 127.0.0.1 7000
+	dropped loop 1
+	answers 1
+	finish
+}
+
 # Also in the modes that answer somebody else: who asks all asks none
 guard_dst_broadcast() {
 	hosts
@@ -183,14 +269,32 @@ guard_src_unspecified() {
 
 guard_src_port_zero() {
 	hosts
-	for config in "mode=echo listen_addr=::" "mode=echo listen_addr=:: min_source_port=0" \
-		"mode=relay listen_addr=:: reply_addr=192.0.2.1"; do
+	for config in "mode=echo listen_addr=::" "mode=echo listen_addr=:: min_source_port=0"; do
 		# shellcheck disable=SC2086 # a list of words
 		service_in b $config
 		wire 192.0.2.1 0 192.0.2.2 7000
 		wire 2001:db8::1 0 2001:db8::2 7000
 		dropped src_port_zero 2
 		answers 0
+		finish
+	done
+}
+
+# Where no answer is due, there is nothing against it (RFC 768), nor against an
+# address of ours.
+guard_src_port_zero_one_way() {
+	local config
+	hosts
+	wait_for 20 no_tentative
+	for config in "tx_packets mode=relay reply_addr=192.0.2.1" "tx_packets mode=text reply_addr=192.0.2.1" \
+		"discarded mode=discard" "discarded mode=beacon-sink" \
+		"queued reply_proto=tcp framing=length reply_addr=192.0.2.1"; do
+		# shellcheck disable=SC2086 # a list of words
+		service_in b listen_addr=:: ${config#* }
+		wire 192.0.2.1 0 192.0.2.2 7000
+		wire 2001:db8::1 0 2001:db8::2 7000
+		wire 2001:db8::2 0 2001:db8::2 7000
+		wait_for 20 counter_is "${config%% *}" 3 b
 		finish
 	done
 }
@@ -333,6 +437,59 @@ guard_loop_wire() {
 	finish
 }
 
+# --- the TTL ---
+
+guard_ttl_echo() {
+	local path
+	ip link set lo mtu 1500
+	for path in softirq "softirq gro=on" zerocopy copy; do
+		# shellcheck disable=SC2086 # a list of words
+		service_in - mode=echo listen_addr=:: datapath=$path
+		assert_eq "TTLs, IPv4, $path" "$(ttls 127.0.0.1 0 "255 5" "64 5" "2 5" "100 3000")" "254 63 1 99 "
+		assert_eq "hop limits, IPv6, $path" "$(ttls ::1 0 "255 5" "64 5" "2 5" "100 3000")" "254 63 1 99 "
+		tell UDP4:127.0.0.1:7000,ttl=1 hello
+		tell 'UDP6:[::1]:7000,ipv6-unicast-hops=1' hello
+		dropped ttl 2
+		answers 8
+		finish
+	done
+}
+
+guard_ttl_receiver() {
+	local path to
+	ip link set lo mtu 1500
+	for path in "softirq mode=relay" "copy mode=relay" "softirq mode=text"; do
+		for to in 127.0.0.1 ::1; do
+			# shellcheck disable=SC2086 # a list of words
+			service_in - listen_addr=:: "reply_addr=$to" reply_port=7001 datapath=$path
+			assert_eq "TTLs, $path to $to" "$(ttls $to 7001 "255 5" "2 5" "100 3000")" "254 1 99 "
+			tell UDP4:127.0.0.1:7000,ttl=1 hello
+			dropped ttl 1
+			answers 3
+			finish
+		done
+	done
+}
+
+# Its own TTL is no reason for a relay to lose the way of its socket for good.
+guard_ttl_route() {
+	local round
+	service_in - reply_port=7001
+	for round in 1 2 3; do
+		ip route replace 198.51.100.0/24 dev lo metric "$round"
+		flood -c 10 -w 1 -a -o 7001 -s 5 127.0.0.1 7000
+	done
+	assert_le fallbacks "$(counter fallbacks)" 3
+	finish
+}
+
+guard_ttl_system() {
+	service_in - mode=echo listen_addr=:: ttl=system
+	assert_eq "TTLs, IPv4" "$(ttls 127.0.0.1 0 "255 5" "1 5")" "64 64 "
+	assert_eq "hop limits, IPv6" "$(ttls ::1 0 "255 5" "1 5")" "64 64 "
+	finish
+}
+
 # --- what could not be sent ---
 
 # stranger: a asks from an address that b has no route to
@@ -452,6 +609,9 @@ guard_send_again() {
 ksocket_run_tests \
 	guard_truncated:"truncated" \
 	guard_src_own_ipv6:"an IPv6 source that is this host, from outside; IPv4-mapped" \
+	guard_src_own_later:"an IPv6 source that became this host's" \
+	guard_src_own_vrf:"an IPv6 source that is this host, in a VRF" \
+	guard_src_ours_later:"a source that a service listens on since" \
 	guard_dst_multicast:"dst_multicast, IPv4" \
 	guard_dst_multicast_ipv6:"dst_multicast, IPv6" \
 	guard_dst_broadcast:"dst_broadcast, limited and directed" \
@@ -460,7 +620,8 @@ ksocket_run_tests \
 	guard_src_broadcast:"src_broadcast, forged on the host" \
 	guard_src_broadcast_wire:"src_broadcast, from the wire" \
 	guard_src_unspecified:"src_unspecified: IPv6; IPv4's the stack refuses" \
-	guard_src_port_zero:"src_port_zero" \
+	guard_src_port_zero:"src_port_zero: where the sender would have an answer" \
+	guard_src_port_zero_one_way:"src_port_zero: not where no answer is due" \
 	guard_src_port_low:"src_port_low: below 1024, and no other" \
 	guard_min_source_port:"src_port_low: below a min_source_port of one's own" \
 	guard_min_source_port_off:"src_port_low: not with min_source_port=0" \
@@ -472,6 +633,10 @@ ksocket_run_tests \
 	guard_loop_relay:"loop: the same in the modes relay and text" \
 	guard_loop_reply_socket:"loop: the reply socket's address and port" \
 	guard_loop_wire:"loop: our own address and port from the wire" \
+	guard_ttl_echo:"ttl: an echo leaves with one less, and not with none" \
+	guard_ttl_receiver:"ttl: the same in the modes relay and text" \
+	guard_ttl_route:"ttl: a relay finds its way anew, once" \
+	guard_ttl_system:"ttl: not with ttl=system" \
 	guard_send_unreachable:"send_unreachable: no route to the sender" \
 	guard_send_unreachable_ipv6:"send_unreachable: the same over IPv6" \
 	guard_send_unreachable_relay:"send_unreachable: a route that went away" \

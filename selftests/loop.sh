@@ -3,19 +3,47 @@
 #
 # loop.sh - what goes in circles ends by itself: bounded, counted, and the CPU
 # is idle within a second.
-#
-# Two services that relay to each other need a module that starts two:
-# pair/two-services.patch, built by make check, named by KSOCKET_PAIR_KO.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 DATAGRAMS=20
 
-# pair_counter SERVICE KEY
-pair_counter() {
-	awk -v service="$1" -v key="$2" '$1 == "service" { here = $2 == service }
-		here && $1 == key { print $2 }' /proc/net/ksocket
+# begin: a module without services
+begin() {
+	needs_ksocketctl
+	load listen_port=0
+}
+
+# ctl NAMESPACE WORD...
+ctl() {
+	in_ns "$1" "$KSOCKET_TESTS/ksocketctl" "${@:2}"
+}
+
+# echo_at NAMESPACE ADDRESS PORT [WORD...]: a service there
+echo_at() {
+	ctl "$1" add "echo$3" listen "$2:$3" echo "${@:4}"
+}
+
+# sum KEY NAMESPACE...: of all services there
+sum() {
+	local key=$1 ns
+	for ns in "${@:2}"; do
+		service "$ns"
+	done | awk -v key="$key" '$1 == key { sum += $2 } END { print sum + 0 }'
+}
+
+sum_is() {
+	[ "$(sum "$1" "${@:3}")" = "$2" ]
+}
+
+# used_up NAMESPACE...: one datagram with a TTL of 255 went round in there until
+# nothing was left of it
+used_up() {
+	wait_for 20 sum_is drop_ttl 1 "$@"
+	assert_eq "received" "$(sum rx_packets "$@")" 255
+	sleep 0.3
+	assert_eq "received later" "$(sum rx_packets "$@")" 255
 }
 
 # idle_within_a_second: from one second from now on, on a slow machine a few more,
@@ -39,33 +67,171 @@ rounds() {
 	done
 }
 
-# two_relays ADDRESS: each datagram travels to one service, on to the other, and
-# there it is seen to come from a service of ours.
-two_relays() {
-	[ -n "${KSOCKET_PAIR_KO:-}" ] ||
-		skip "needs the module of two services, KSOCKET_PAIR_KO"
-	insmod "$KSOCKET_PAIR_KO" ${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "listen_addr=$1" listen_port=7000 \
-		"reply_addr=$1" reply_port=7001
-	rounds "$1"
-	wait_for 10 pair_dropped $DATAGRAMS
-	assert_eq "received by the first" "$(pair_counter param rx_packets)" $DATAGRAMS
-	assert_eq "passed on by the first" "$(pair_counter param tx_packets)" $DATAGRAMS
-	assert_eq "received by the second" "$(pair_counter pair rx_packets)" $DATAGRAMS
-	assert_eq "passed on by the second" "$(pair_counter pair tx_packets)" 0
-	idle_within_a_second
+# refused VERB WORD...: such a service would close a circle. Before Linux 6.2 an error
+# has no values in it.
+refused() {
+	local said
+	if said=$(ctl - "$@" 2>&1); then
+		fail "not refused: $*"
+	fi
+	[[ $said == *"leads back to the service itself"* ]] || fail "$said"
+}
+
+circles_refused() {
+	begin
+	ctl - add a listen 127.0.0.1:7000 relay 127.0.0.1:7001
+	refused add b listen 127.0.0.1:7001 relay 127.0.0.1:7000
+	refused add b listen 0.0.0.0:7001 text hello to 127.0.0.1:7000
+	refused add b listen '[::]:7001' relay 127.0.0.1:7000
+	ctl - add b listen '[::]:7001' relay '[::1]:7002'
+	refused add c listen '[::1]:7002' relay 127.0.0.1:7000
+	refused add c listen '[::]:7002' relay 127.0.0.9:7001
+	# What is replaced is in no circle any more, and what would be one stays out.
+	ctl - add c listen '[::1]:7002' discard
+	refused replace c listen '[::1]:7002' relay 127.0.0.1:7000
+	assert_eq "the old one" "$(ctl - -j show c | grep -c '"discard"')" 1
+	ctl - del a
+	ctl - replace c listen '[::1]:7002' relay 127.0.0.1:7000
 	unload
 }
 
-pair_dropped() {
-	[ "$(pair_counter pair drop_loop)" = "$1" ]
+# chain WORDS: a relay to such a service, KEY of which counts what comes
+chain() {
+	ctl - add first listen 127.0.0.1:7000 relay 127.0.0.1:7001
+	# shellcheck disable=SC2086 # a list of words
+	ctl - add second listen 127.0.0.1:7001 $1
+	tell UDP4:127.0.0.1:7000 seq=1
+	wait_for 20 sum_is rx_packets 2 -
+	balanced -
+	assert_eq "drop_loop of $1" "$(sum drop_loop -)" 0
+	ctl - del first
+	ctl - del second
 }
 
-two_relays_ipv4() {
-	two_relays 127.0.0.1
+chains() {
+	begin
+	receiver "$TMP/got" 9999
+	chain discard
+	chain beacon-sink
+	chain "relay 127.0.0.1:9999"
+	wait_for 20 file_is "$TMP/got" seq=1
+	chain "relay 127.0.0.1:9998 reply-proto tcp"
+	chain echo
+	unload
 }
 
-two_relays_ipv6() {
-	two_relays ::1
+# hosts: two of them, whose services know nothing of each other
+hosts() {
+	ns_pair a b
+	wait_for 20 no_tentative
+	begin
+}
+
+# from_a SOURCE PORT DESTINATION PORT [TEXT]: put on the wire by a
+from_a() {
+	in_ns a "$KSOCKET_TESTS/udp_raw" -t 255 -d veth0 -m "$MAC_B" "$1" "$2" "$3" "$4" "${5:-round and round}"
+}
+
+two_echoes() {
+	local path
+	hosts
+	for path in softirq "softirq gro on" zerocopy copy; do
+		# shellcheck disable=SC2086 # a list of words
+		for ns in "a 7000" "b 7001"; do
+			echo_at "${ns% *}" '[::]' "${ns#* }" datapath $path
+		done
+		from_a 192.0.2.1 7000 192.0.2.2 7001
+		used_up a b
+		ctl a reset echo7000
+		ctl b reset echo7001
+		from_a 2001:db8::1 7000 2001:db8::2 7001
+		used_up a b
+		ctl a del echo7000
+		ctl b del echo7001
+	done
+	unload
+}
+
+# What does not fit the way takes the thread and a socket.
+two_echoes_long() {
+	local long
+	printf -v long '%1400s' x
+	hosts
+	ns_ip a link set veth0 mtu 1280
+	ns_ip b link set veth0 mtu 1280
+	echo_at a '[::]' 7000
+	echo_at b '[::]' 7001
+	in_ns b "$KSOCKET_TESTS/udp_raw" -t 255 192.0.2.1 7000 192.0.2.2 7001 "$long"
+	used_up a b
+	ctl a reset echo7000
+	ctl b reset echo7001
+	in_ns b "$KSOCKET_TESTS/udp_raw" -t 255 2001:db8::1 7000 2001:db8::2 7001 "$long"
+	used_up a b
+	unload
+}
+
+two_relays() {
+	local long from to
+	printf -v long '%1400s' x
+	hosts
+	ns_ip a link set veth0 mtu 1280
+	ns_ip b link set veth0 mtu 1280
+	for to in "192.0.2.1 192.0.2.2" "[2001:db8::1] [2001:db8::2]"; do
+		ctl a add to_b listen '[::]:7000' relay "${to#* }:7001"
+		ctl b add to_a listen '[::]:7001' relay "${to% *}:7000"
+		in_ns b "$KSOCKET_TESTS/udp_raw" -t 255 127.0.0.1 5000 127.0.0.1 7001 "round and round"
+		used_up a b
+		ctl a reset to_b
+		ctl b reset to_a
+		in_ns b "$KSOCKET_TESTS/udp_raw" -t 255 127.0.0.1 5000 127.0.0.1 7001 "$long"
+		used_up a b
+		ctl a del to_b
+		ctl b del to_a
+	done
+	unload
+}
+
+# Two relays of one host, of which NAT makes a circle
+two_relays_by_nat() {
+	nft -f - <<-'EOF' || skip "no nftables NAT on this kernel"
+		table ip loop {
+			chain output {
+				type nat hook output priority -100;
+				udp dport 7009 dnat to 127.0.0.1:7001
+			}
+		}
+	EOF
+	begin
+	ctl - add a listen 127.0.0.1:7000 relay 127.0.0.1:7009
+	ctl - add b listen 127.0.0.1:7001 relay 127.0.0.1:7000
+	"$KSOCKET_TESTS/udp_raw" -t 255 127.0.0.9 5000 127.0.0.1 7000 "round and round"
+	used_up -
+	unload
+}
+
+# What is delivered here need not be in any list of addresses.
+local_by_route() {
+	local from
+	ip route add local 10.9.0.0/16 dev lo
+	ip -6 route add local 2001:db8:9::/64 dev lo
+	ip rule add to 10.8.0.0/16 lookup 100
+	ip route add local 10.8.0.0/16 dev lo table 100
+	ip -6 rule add to 2001:db8:8::/64 lookup 100
+	ip -6 route add local 2001:db8:8::/64 dev lo table 100
+	begin
+	echo_at - '[::]' 7000
+	echo_at - '[::]' 7001
+	for from in 10.9.1.1 10.8.1.1; do
+		"$KSOCKET_TESTS/udp_raw" -t 255 $from 7001 127.0.0.1 7000 "round and round"
+	done
+	for from in 2001:db8:9::1 2001:db8:8::1; do
+		"$KSOCKET_TESTS/udp_raw" -t 255 $from 7001 ::1 7000 "round and round"
+	done
+	wait_for 20 sum_is rx_packets 4 -
+	balanced -
+	assert_eq drop_loop "$(sum drop_loop -)" 4
+	idle_within_a_second
+	unload
 }
 
 # A relay whose receiver is translated back to itself: the guard knows the reply
@@ -106,7 +272,12 @@ echo_to_another_reflector() {
 }
 
 ksocket_run_tests \
-	two_relays_ipv4:"two services that relay to each other, IPv4" \
-	two_relays_ipv6:"two services that relay to each other, IPv6" \
+	circles_refused:"relays in a circle do not start" \
+	chains:"chains of services start, and nothing in them is a loop" \
+	two_echoes:"two hosts that echo each other's echoes" \
+	two_echoes_long:"the same with what does not fit the way" \
+	two_relays:"two hosts that relay to each other" \
+	two_relays_by_nat:"two relays that NAT makes a circle of" \
+	local_by_route:"a source that a route alone makes ours" \
 	relay_to_itself_by_nat:"a relay that NAT leads back to itself" \
 	echo_to_another_reflector:"no echo to the port that we listen on"

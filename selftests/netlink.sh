@@ -78,6 +78,7 @@ quiet() {
 	[ -d "$TRACING/events/workqueue" ] || skip "no events of work queues"
 	by_library quiet
 }
+many_on_a_port() { by_library many_on_a_port; }
 losses_told() { by_library losses_told; }
 turned_away() { by_library turned_away; }
 dialogue() { by_library dialogue; }
@@ -105,6 +106,7 @@ ksocket_run_tests \
 	connections:"connections: each is told once, with its bytes, while others come and go" \
 	threads_apart:"the counters of each thread" \
 	many:"hundreds of services, dumped while they come and go" \
+	many_on_a_port:"a thousand services on one port cost a sender no more than one" \
 	events_told:"starts and stops are told, to who may hear it" \
 	receiver_told:"a receiver that refuses and one that is back are told, in time" \
 	quiet:"nobody looks after a receiver that is back" \

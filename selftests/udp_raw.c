@@ -23,9 +23,11 @@
 #include <unistd.h>
 
 static const char help[] =
-"Usage: udp_raw [-c COUNT] [-d DEVICE -m MAC] SOURCE PORT DESTINATION PORT TEXT\n"
+"Usage: udp_raw [-c COUNT] [-t TTL] [-d DEVICE -m MAC]\n"
+"               SOURCE PORT DESTINATION PORT TEXT\n"
 "Send COUNT datagrams (default 1) with this source, true or not.\n"
 "\n"
+"  -t TTL            or hop limit (default 64)\n"
 "  -d DEVICE -m MAC  put them on the wire to MAC, past all routing\n"
 "                    (default: through a raw socket, past the source check)\n";
 
@@ -39,6 +41,7 @@ struct packet {
 	size_t ip_len;
 	size_t len;
 	bool v6;
+	__u8 ttl;
 };
 
 static void die(const char *what)
@@ -75,7 +78,7 @@ static void build_ip4(struct packet *pkt, const char *src, const char *dst)
 
 	ip->version = 4;
 	ip->ihl = 5;
-	ip->ttl = 64;
+	ip->ttl = pkt->ttl;
 	ip->protocol = IPPROTO_UDP;
 	ip->tot_len = htons(pkt->len);
 	if (inet_pton(AF_INET, src, &ip->saddr) != 1 ||
@@ -89,7 +92,7 @@ static void build_ip6(struct packet *pkt, const char *src, const char *dst)
 	struct ipv6hdr *ip = &pkt->ip6;
 
 	ip->version = 6;
-	ip->hop_limit = 64;
+	ip->hop_limit = pkt->ttl;
 	ip->nexthdr = IPPROTO_UDP;
 	ip->payload_len = htons(pkt->len - sizeof(*ip));
 	if (inet_pton(AF_INET6, src, &ip->saddr) != 1 ||
@@ -177,11 +180,14 @@ static void send_here(const struct packet *pkt, int count)
 int main(int argc, char **argv)
 {
 	const char *device = NULL, *mac = NULL;
-	struct packet pkt = {};
+	struct packet pkt = { .ttl = 64 };
 	int c, count = 1;
 
-	while ((c = getopt(argc, argv, "c:d:m:h")) != -1) {
+	while ((c = getopt(argc, argv, "c:t:d:m:h")) != -1) {
 		switch (c) {
+		case 't':
+			pkt.ttl = atoi(optarg);
+			break;
 		case 'c':
 			count = atoi(optarg);
 			break;

@@ -169,6 +169,7 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 			   struct ksocket_report *rep)
 {
 	const struct ksocket_config *cfg = &worker->svc->cfg;
+	union ksocket_addr addr;
 	struct socket *sock;
 	int err;
 
@@ -186,7 +187,7 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	ksocket_udp_set_no_wait(sock->sk);
 	err = ksocket_udp_connect(worker, sock);
 	if (!err)
-		err = kernel_getsockname(sock, &worker->reply_addr.sa);
+		err = kernel_getsockname(sock, &addr.sa);
 	if (err < 0) {
 		ksocket_report_field(rep, err, KSOCKET_FIELD_REPLY,
 				     "cannot reach the receiver",
@@ -197,6 +198,7 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	}
 
 	worker->reply = sock;
+	ksocket_guard_move(worker, &addr);
 	worker->reply_label = ksocket_udp_reply_label(worker);
 	return 0;
 }
@@ -213,6 +215,7 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 int ksocket_udp_reconnect(struct ksocket_worker *worker)
 {
 	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	union ksocket_addr addr;
 	struct socket *sock = worker->reply;
 	int err;
 
@@ -223,9 +226,12 @@ int ksocket_udp_reconnect(struct ksocket_worker *worker)
 	if (!err)
 		err = ksocket_udp_connect(worker, sock);
 	if (!err)
-		err = kernel_getsockname(sock, &worker->reply_addr.sa);
+		err = kernel_getsockname(sock, &addr.sa);
+	if (err < 0)
+		return err;
 
-	return min(err, 0);
+	ksocket_guard_move(worker, &addr);
+	return 0;
 }
 
 /* With GRO a packet has lost its route before we see it. */
