@@ -171,6 +171,22 @@ translated() {
 	unload_in b
 }
 
+# The stack stores the route of a known sender's packet in the listen socket and
+# gives it to the next multicast packet: it is a multicast packet for all that.
+groups() {
+	local i
+	known echo
+	for i in 1 2 3; do
+		tell UDP4-DATAGRAM:224.0.0.1:7000,ip-multicast-if=192.0.2.1 hello a
+		udp_from4 7100 20 -w 16 -a >/dev/null
+	done
+	wait_for 20 counter_is drop_dst_multicast 3 b
+	assert_eq "other drops" "$(service b |
+		awk '/^drop_/ && $1 != "drop_dst_multicast" { sum += $2 } END { print sum }')" 0
+	assert_tx $((2 * COUNT + 60)) b
+	unload_in b
+}
+
 # What is sent to an address that was ours goes nowhere, and comes when it is
 # ours again.
 address_gone() {
@@ -218,5 +234,6 @@ ksocket_run_tests \
 	classes:"a traffic class that the firewall sets, likewise" \
 	input_rule:"an input rule drops what it did not before" \
 	translated:"a port that is translated" \
+	groups:"a multicast packet after those of a known sender" \
 	address_gone:"an address that comes and goes" \
 	next_service:"the senders of a service end with it"

@@ -141,9 +141,16 @@ static void ksocket_udp_parse(const struct ksocket_worker *worker,
 	dgram->truncated = dgram->seg_size > worker->svc->cfg.buffer_size;
 }
 
+/*
+ * The route of a multicast packet may be the one of a unicast packet: the stack
+ * stores the route of a known sender's packet in the listen socket, and early
+ * demux hands it on. So the address itself is looked at first.
+ */
 static void ksocket_udp_describe4(struct sk_buff *skb,
 				  struct ksocket_datagram *dgram)
 {
+	__be32 daddr = ip_hdr(skb)->daddr;
+
 	if (skb_dst(skb)) {
 		dgram->ifindex = inet_iif(skb);
 		dgram->to_host = !(skb_rtable(skb)->rt_flags &
@@ -157,8 +164,10 @@ static void ksocket_udp_describe4(struct sk_buff *skb,
 		const struct in_pktinfo *info = PKTINFO_SKB_CB(skb);
 
 		dgram->ifindex = info->ipi_ifindex;
-		dgram->to_host = ip_hdr(skb)->daddr == info->ipi_spec_dst.s_addr;
+		dgram->to_host = daddr == info->ipi_spec_dst.s_addr;
 	}
+	if (unlikely(ipv4_is_multicast(daddr) || ipv4_is_lbcast(daddr)))
+		dgram->to_host = false;
 	ksocket_udp_parse4(skb, dgram);
 }
 
