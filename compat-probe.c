@@ -17,9 +17,6 @@
 #include <net/sock.h>
 #include <net/tcp.h>
 #include <net/udp.h>
-#if __has_include(<linux/netfilter_netdev.h>)
-#include <linux/netfilter_netdev.h>
-#endif
 
 /* Without these two being right the others say nothing. */
 static inline void KSOCKET_HAVE_CONTROL_ALWAYS(struct sock *sk)
@@ -44,16 +41,10 @@ static inline void KSOCKET_HAVE_SKB_FLAGS(struct sk_buff *skb)
 	skb_shinfo(skb)->flags = 0;
 }
 
-/* 5.17 */
-static inline void KSOCKET_HAVE_SKIP_EGRESS(struct sk_buff *skb)
+/* 5.19 */
+static inline void KSOCKET_HAVE_ALLOC_CPU(struct sk_buff *skb)
 {
-	nf_skip_egress(skb, false);
-}
-
-/* 5.18 */
-static inline void KSOCKET_HAVE_TSTAMP_KIND(struct sk_buff *skb)
-{
-	skb_clear_tstamp(skb);
+	skb->alloc_cpu = 0;
 }
 
 /* 5.19 */
@@ -78,6 +69,12 @@ static inline void KSOCKET_HAVE_RESV_START_OP(struct genl_family *family)
 static inline int KSOCKET_HAVE_SENDPAGE(struct sock *sk, struct page *page)
 {
 	return kernel_sendpage_locked(sk, page, 0, 1, MSG_SENDPAGE_NOTLAST);
+}
+
+/* 6.12 */
+static inline bool KSOCKET_HAVE_FRAGS_READABLE(const struct sk_buff *skb)
+{
+	return skb_frags_readable(skb);
 }
 
 /* 6.17 */

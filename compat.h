@@ -10,6 +10,7 @@
 
 #include <linux/bvec.h>
 #include <linux/net.h>
+#include <linux/skbuff.h>
 #include <linux/uio.h>
 #include <net/genetlink.h>
 #include <net/inet6_hashtables.h>
@@ -21,9 +22,6 @@
 #include <net/tcp.h>
 #include <net/udp.h>
 #include "compat-have.h"
-#ifdef KSOCKET_HAVE_SKIP_EGRESS
-#include <linux/netfilter_netdev.h>
-#endif
 
 /*
  * 6.19: the address of bind and connect has a type of its own, so that
@@ -185,16 +183,6 @@ static inline bool ksocket_dst_is_local6(const struct dst_entry *dst)
 	return !dst->error && flags & (RTF_LOCAL | RTF_ANYCAST);
 }
 
-/* 5.18: a time stamp has a kind. */
-static inline void ksocket_skb_clear_tstamp(struct sk_buff *skb)
-{
-#ifdef KSOCKET_HAVE_TSTAMP_KIND
-	skb_clear_tstamp(skb);
-#else
-	skb->tstamp = 0;
-#endif
-}
-
 /*
  * 6.8: joining a multicast group has flags of its own for who may; stable
  * kernels have them as well. Where they are missing the flags are those of
@@ -220,11 +208,40 @@ static inline void ksocket_skb_clear_tx_flags(struct sk_buff *skb)
 	skb_shinfo(skb)->tskey = 0;
 }
 
-/* 5.17: a packet that came by an "ifb" device has been to this hook. */
-static inline void ksocket_skb_no_skip_egress(struct sk_buff *skb)
+/*
+ * Clear all that a copy of the header would copy, from where the type of the packet
+ * is to where the pointers begin: the members of it differ from kernel to kernel.
+ * 5.19: the CPU that has made the packet is among them, for its memory to go back.
+ */
+static inline void ksocket_skb_clear_headers(struct sk_buff *skb)
 {
-#ifdef KSOCKET_HAVE_SKIP_EGRESS
-	nf_skip_egress(skb, false);
+	const size_t start = offsetof(struct sk_buff, __pkt_type_offset);
+	const size_t end = offsetof(struct sk_buff, tail);
+#ifdef KSOCKET_HAVE_ALLOC_CPU
+	u16 cpu = skb->alloc_cpu;
+#endif
+
+	BUILD_BUG_ON(offsetof(struct sk_buff, __cloned_offset) >= start ||
+		     offsetof(struct sk_buff, queue_mapping) >= start);
+	BUILD_BUG_ON(offsetof(struct sk_buff, priority) < start ||
+		     offsetof(struct sk_buff, mac_header) >= end);
+	BUILD_BUG_ON(offsetof(struct sk_buff, head) < end ||
+		     offsetof(struct sk_buff, users) < end);
+
+	memset((u8 *)skb + start, 0, end - start);
+	skb->mac_header = (typeof(skb->mac_header))~0U;
+#ifdef KSOCKET_HAVE_ALLOC_CPU
+	skb->alloc_cpu = cpu;
+#endif
+}
+
+/* 6.12: the payload may be in a device's memory, which no CPU can read. */
+static inline bool ksocket_skb_is_readable(const struct sk_buff *skb)
+{
+#ifdef KSOCKET_HAVE_FRAGS_READABLE
+	return skb_frags_readable(skb);
+#else
+	return true;
 #endif
 }
 

@@ -1236,7 +1236,6 @@ static int __net_init ksocket_net_init(struct net *net)
 	int err;
 
 	mutex_init(&kn->lock);
-	mutex_init(&kn->demux_lock);
 	INIT_LIST_HEAD(&kn->services);
 	kn->changes = 1;
 	err = ksocket_guard_net_init(kn);
@@ -1269,7 +1268,7 @@ static void __net_exit ksocket_net_exit(struct net *net)
 	/* All other namespaces that end are waiting. */
 	ksocket_net_close(kn, KSOCKET_STOP_REASON_NAMESPACE_EXIT, 0);
 	ksocket_guard_net_exit(kn);
-	mutex_destroy(&kn->demux_lock);
+	ksocket_udp_demux_exit(net);
 	mutex_destroy(&kn->lock);
 }
 

@@ -729,9 +729,7 @@ do {									\
  * @endpoints: table of struct ksocket_endpoint
  * @endpoints_gen: how often @endpoints had something added; the last senders are
  *	looked up again after that
- * @demux_lock: guards the life of @demux and @demux_users
- * @demux: the senders that are known, NULL without a worker that wants it
- * @demux_users: how many workers do
+ * @demux: the senders that are known, NULL before the first worker that wants it
  */
 struct ksocket_net {
 	struct mutex lock;	/* see above; workers never take it */
@@ -739,9 +737,7 @@ struct ksocket_net {
 	unsigned int next_id;
 	unsigned int changes;
 	bool closed;
-	struct mutex demux_lock;	/* see above */
 	struct ksocket_udp_demux *demux;
-	unsigned int demux_users;
 	unsigned int walk_nr;
 	struct rhltable endpoints;
 	atomic_t endpoints_gen;
@@ -930,6 +926,15 @@ struct ksocket_transport {
 
 /* transport/udp.c */
 extern const struct ksocket_transport ksocket_udp;
+
+/* transport/udp_demux.c */
+#ifdef CONFIG_NETFILTER
+void ksocket_udp_demux_exit(struct net *net);
+#else
+static inline void ksocket_udp_demux_exit(struct net *net)
+{
+}
+#endif
 
 /* transport/tcp.c */
 extern const struct ksocket_transport ksocket_tcp;

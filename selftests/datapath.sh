@@ -445,6 +445,89 @@ _are_denied() {
 	[ $(($(counter drop_send_denied b) + $(counter tx_packets b))) = $((2 * COUNT + 40)) ]
 }
 
+# _mark_requests: give what comes to b all that nft and tc can give a packet, and
+# count what leaves b with any of it
+_mark_requests() {
+	in_ns b nft -f - <<-'END' || skip "no nftables with connection tracking"
+		table inet meta {
+			counter kept { }
+			chain in {
+				type filter hook prerouting priority mangle;
+				udp dport 7000 meta mark set 7 meta priority set 1:7 \
+					meta nftrace set 1 ct mark set 7
+			}
+			chain out {
+				type filter hook output priority mangle;
+				udp sport 7000 meta mark 7 counter name kept
+				udp sport 7000 meta priority 1:7 counter name kept
+				udp sport 7000 meta nftrace 1 counter name kept
+			}
+		}
+	END
+	in_ns b tc qdisc add dev veth0 clsact || skip "no tc clsact"
+	# What a filter says of a packet on its way in is its tc_index.
+	in_ns b tc filter add dev veth0 ingress matchall classid :5 action ok ||
+		skip "no tc matchall"
+	in_ns b tc filter add dev veth0 egress basic match 'meta(tc_index eq 5)' action drop ||
+		skip "no tc ematch"
+}
+
+# What the way in has left on a request is not on its answer.
+metadata() {
+	local path gro
+	ns_pair a b
+	_mark_requests
+	for path in $DATAPATHS; do
+		for gro in $GRO; do
+			echo_b "datapath=$path" "gro=$gro"
+			# In a burst there would be another packet for each answer.
+			ask_b -s 100
+			ask_b -s 100 -g 8 -w 64
+			unload_in b
+		done
+	done
+	assert_eq "answers with something of their request" \
+		"$(in_ns b nft list counter inet meta kept | sed -n 's/.*packets \([0-9]*\).*/\1/p')" 0
+	in_ns b tc -s filter show dev veth0 egress | grep -q 'Sent 0 bytes 0 pkt' ||
+		fail "answers with the tc_index of their request"
+}
+
+# _neighbour_lost: b knows that nobody has this address
+_neighbour_lost() {
+	[[ $(ns_ip b neigh show to 192.0.2.1) == *@(FAILED|INCOMPLETE)* ]]
+}
+
+# A sender may say of its own neighbour that it is there (MSG_CONFIRM). Of b's
+# neighbour it says nothing.
+confirmed() {
+	local path mac pid
+	ns_pair a b
+	mac=$(in_ns_sys a cat /sys/class/net/veth0/address)
+	ns_ip a neigh replace 192.0.2.2 lladdr "$MAC_B" nud permanent dev veth0
+	in_ns a sysctl -qw net.ipv4.conf.veth0.arp_ignore=8
+	in_ns b sysctl -qw net.ipv4.neigh.veth0.base_reachable_time_ms=500 \
+		net.ipv4.neigh.veth0.delay_first_probe_time=1 \
+		net.ipv4.neigh.veth0.ucast_solicit=1 \
+		net.ipv4.neigh.veth0.mcast_solicit=1
+	for path in $DATAPATHS; do
+		echo_b "datapath=$path"
+		ns_ip b neigh replace 192.0.2.1 lladdr "$mac" nud reachable dev veth0
+		spawn a python3 -c "
+import socket, time
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.connect(('192.0.2.2', 7000))
+while True:
+    sock.send(b'x', 0x800)
+    time.sleep(0.02)"
+		pid=$!
+		wait_for 60 counter_at_least tx_packets 5 b
+		wait_for 60 _neighbour_lost
+		kill "$pid"
+		wait "$pid" || true
+		unload_in b
+	done
+}
+
 # It would be told to our socket, where nobody listens, and fill its buffer.
 timestamps() {
 	local path
@@ -505,6 +588,8 @@ ksocket_run_tests \
 	routing:"policy rules that come and go" \
 	path_mtu:"an MTU that changes" \
 	no_device:"an answer has come by no device" \
+	metadata:"what nft and tc note on a request is not on its answer" \
+	confirmed:"a request that confirms a neighbour confirms none of ours" \
 	timestamps:"what the sender wants to be told of his packet is his" \
 	link_local:"a link-local sender is answered on his link" \
 	bursts:"bursts, gro=on and gro=off" \

@@ -212,6 +212,52 @@ address_gone() {
 	unload_in b
 }
 
+# hold_queue: take the packets of NFQUEUE 0 in b, and never decide
+hold_queue() {
+	spawn b python3 -c "
+import socket, struct, time
+sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+def config(kind, value):
+    attr = struct.pack('HH', 4 + len(value), kind) + value
+    attr += bytes(-len(attr) % 4)
+    # NFQNL_MSG_CONFIG, NLM_F_REQUEST
+    sock.send(struct.pack('IHHIIBBH', 20 + len(attr), 3 << 8 | 2, 1, 0, 0, 0, 0, 0) + attr)
+config(1, struct.pack('BBH', 1, 0, 0))  # NFQNL_CFG_CMD_BIND
+config(2, struct.pack('>IB', 0, 1))     # NFQNL_COPY_META
+time.sleep(1000)"
+}
+
+# held N: for wait_for, so many packets wait in a queue in b
+held() {
+	_read_in b /proc/net/netfilter/nfnetlink_queue || return
+	set -- "$1" ${TEXT[0]:-}
+	[ "${4:-}" = "$1" ]
+}
+
+# A hook that is unregistered takes along what waits in any queue.
+queues() {
+	needs_ksocketctl
+	ns_pair a b
+	in_ns b nft -f - <<-'END' || skip "no nftables with queues"
+		table inet fw {
+			chain in {
+				type filter hook input priority 0;
+				udp dport 7777 queue num 0
+			}
+		}
+	END
+	hold_queue
+	wait_for 20 held 0
+	load_in b listen_port=0
+	tell UDP4:$ADDRESS4:7777 hello a
+	wait_for 20 held 1
+	in_ns b "$KSOCKET_TESTS/ksocketctl" add x listen '[::]:7000' echo
+	_meet -a
+	in_ns b "$KSOCKET_TESTS/ksocketctl" del x
+	held 1 || fail "the packet in the queue is gone"
+	rmmod ksocket
+}
+
 # Each thread's senders are its own, and the next service's its own.
 next_service() {
 	local threads
@@ -236,4 +282,5 @@ ksocket_run_tests \
 	translated:"a port that is translated" \
 	groups:"a multicast packet after those of a known sender" \
 	address_gone:"an address that comes and goes" \
+	queues:"what waits in an NFQUEUE outlives a service" \
 	next_service:"the senders of a service end with it"

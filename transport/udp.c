@@ -248,10 +248,8 @@ static bool ksocket_udp_wants_demux(const struct ksocket_worker *worker)
  */
 void ksocket_udp_close(struct ksocket_worker *worker)
 {
-	if (ksocket_udp_wants_demux(worker)) {
+	if (ksocket_udp_wants_demux(worker))
 		ksocket_udp_forget(worker);
-		ksocket_udp_demux_put(worker);
-	}
 	ksocket_udp_flows_drop(worker);
 	ksocket_udp_purge(worker);
 	if (worker->reply)
@@ -415,6 +413,12 @@ static int ksocket_udp_encap_rcv(struct sock *sk, struct sk_buff *skb)
 	struct ksocket_worker *worker = rcu_dereference_sk_user_data(sk);
 
 	if (unlikely(!worker))
+		return 1;
+	/*
+	 * Memory of the emergency reserve is for sockets that free memory
+	 * (SOCK_MEMALLOC): the stack drops and counts the packet.
+	 */
+	if (unlikely(skb_pfmemalloc(skb)))
 		return 1;
 
 	if (unlikely(ksocket_udp_is_sample(worker)))

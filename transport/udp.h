@@ -93,17 +93,12 @@ void ksocket_udp_flows_drop(struct ksocket_worker *worker);
 #ifdef CONFIG_NETFILTER
 /* udp_demux.c */
 int ksocket_udp_demux_get(const struct ksocket_worker *worker);
-void ksocket_udp_demux_put(const struct ksocket_worker *worker);
 void ksocket_udp_learn(struct ksocket_worker *worker, const struct sk_buff *skb);
 void ksocket_udp_forget(struct ksocket_worker *worker);
 #else
 static inline int ksocket_udp_demux_get(const struct ksocket_worker *worker)
 {
 	return 0;
-}
-
-static inline void ksocket_udp_demux_put(const struct ksocket_worker *worker)
-{
 }
 
 static inline void ksocket_udp_learn(struct ksocket_worker *worker,

@@ -15,7 +15,6 @@
  */
 #include <linux/hash.h>
 #include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_bridge.h>
@@ -332,47 +331,43 @@ static struct ksocket_udp_demux *ksocket_udp_demux_start(struct net *net)
 }
 
 /**
- * ksocket_udp_demux_get() - a worker wants its senders known
+ * ksocket_udp_demux_get() - make the table of known senders, unless there is one
  * @worker: the worker
  *
- * Context: process context, may sleep.
+ * The hooks stay until ksocket_udp_demux_exit(): to unregister a hook, netfilter
+ * drops all packets of the namespace that wait in an NFQUEUE, whatever hook
+ * they wait in.
+ *
+ * Context: process context, may sleep; the namespace's lock is held.
  * Return: 0 or -ENOMEM.
  */
 int ksocket_udp_demux_get(const struct ksocket_worker *worker)
 {
 	struct ksocket_net *kn = worker->svc->kn;
-	int err = 0;
 
-	mutex_lock(&kn->demux_lock);
+	lockdep_assert_held(&kn->lock);
+
 	if (!kn->demux)
 		kn->demux = ksocket_udp_demux_start(worker->svc->net);
-	if (kn->demux)
-		kn->demux_users++;
-	else
-		err = -ENOMEM;
-	mutex_unlock(&kn->demux_lock);
-
-	return err;
+	return kn->demux ? 0 : -ENOMEM;
 }
 
 /**
- * ksocket_udp_demux_put() - undo ksocket_udp_demux_get()
- * @worker: the worker, at rest, its senders forgotten
+ * ksocket_udp_demux_exit() - remove the hooks and the table
+ * @net: the namespace, or the module, ends; no service is left
  *
  * Context: process context, may sleep.
  */
-void ksocket_udp_demux_put(const struct ksocket_worker *worker)
+void ksocket_udp_demux_exit(struct net *net)
 {
-	struct ksocket_net *kn = worker->svc->kn;
+	struct ksocket_net *kn = ksocket_net(net);
 
-	mutex_lock(&kn->demux_lock);
-	if (!--kn->demux_users) {
-		nf_unregister_net_hooks(worker->svc->net, kn->demux->ops,
-					ARRAY_SIZE(kn->demux->ops));
-		/* A hook may be running still, in a module that goes next. */
-		synchronize_rcu_expedited();
-		kvfree(kn->demux);
-		kn->demux = NULL;
-	}
-	mutex_unlock(&kn->demux_lock);
+	if (!kn->demux)
+		return;
+
+	nf_unregister_net_hooks(net, kn->demux->ops, ARRAY_SIZE(kn->demux->ops));
+	/* A hook may still run in another CPU. */
+	synchronize_rcu_expedited();
+	kvfree(kn->demux);
+	kn->demux = NULL;
 }

@@ -11,7 +11,7 @@
  */
 #include <linux/bitops.h>
 #include <linux/hash.h>
-#include <linux/if_vlan.h>
+#include <linux/security.h>
 #include <linux/skbuff.h>
 #include <linux/udp.h>
 #include <net/dst.h>
@@ -385,6 +385,7 @@ static struct dst_entry *ksocket_udp_lookup4(struct sock *sk,
 	};
 	struct rtable *rt;
 
+	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl4));
 	rt = ip_route_output_flow(net, &fl4, sk);
 	if (IS_ERR(rt))
 		return ERR_CAST(rt);
@@ -400,6 +401,7 @@ static struct dst_entry *ksocket_udp_lookup4(struct sock *sk,
 static __be32 ksocket_udp_flow_label(struct net *net, const struct flowi6 *fl6)
 {
 	struct flow_keys keys;
+	__be32 label;
 	u32 hash;
 
 	if (!ip6_default_np_autolabel(net))
@@ -407,7 +409,11 @@ static __be32 ksocket_udp_flow_label(struct net *net, const struct flowi6 *fl6)
 
 	memset(&keys, 0, sizeof(keys));
 	hash = rol32(__get_hash_from_flowi6(fl6, &keys), 16);
-	return (__force __be32)hash & IPV6_FLOWLABEL_MASK;
+	label = (__force __be32)hash & IPV6_FLOWLABEL_MASK;
+	/* net.ipv6.flowlabel_state_ranges: half of all labels are not for this. */
+	if (READ_ONCE(net->ipv6.sysctl.flowlabel_state_ranges))
+		label |= IPV6_FLOWLABEL_STATELESS_FLAG;
+	return label;
 }
 
 /**
@@ -453,6 +459,7 @@ static struct dst_entry *ksocket_udp_lookup6(struct sock *sk,
 	};
 
 	*label = ksocket_udp_flow_label(net, &fl6);
+	security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl6));
 	return ip6_dst_lookup_flow(net, sk, &fl6, NULL);
 }
 
@@ -622,7 +629,6 @@ ksocket_udp_push_ip4(struct net *net, struct sk_buff *skb,
 	ip->daddr = route->to->in.sin_addr.s_addr;
 	ip_select_ident_segs(net, skb, route->sk,
 			     skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 1);
-	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
 }
 
 static __always_inline void
@@ -638,7 +644,6 @@ ksocket_udp_push_ip6(struct sk_buff *skb, const struct ksocket_udp_route *route)
 	ip6->hop_limit = route->ttl ? : ip6_dst_hoplimit(route->dst);
 	ip6->saddr = route->from->in6.sin6_addr;
 	ip6->daddr = route->to->in6.sin6_addr;
-	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
 }
 
 /*
@@ -691,7 +696,8 @@ static __always_inline bool ksocket_udp_can_turn(const struct sk_buff *skb)
 {
 	const struct skb_shared_info *shinfo = skb_shinfo(skb);
 
-	if (skb_shared(skb) || skb_zcopy((struct sk_buff *)skb))
+	if (skb_shared(skb) || skb_zcopy((struct sk_buff *)skb) ||
+	    !ksocket_skb_is_readable(skb))
 		return false;
 
 	if (shinfo->gso_size)
@@ -720,21 +726,29 @@ ksocket_udp_cow_head(struct sk_buff *skb, const struct ksocket_udp_route *route)
 	return skb_cow_head(skb, ksocket_udp_headroom(route));
 }
 
-/* Forget what the packet has gone through on its way in. */
+/*
+ * Make the packet as alloc_skb() would have made it around these bytes. What an
+ * answer inherits is a white list, the table in Documentation/design.rst: all
+ * that says where and how the bytes lie, and nothing of their way in. A member
+ * that a later kernel adds is cleared with the others. Context: the headers are
+ * not shared, see ksocket_udp_cow_head().
+ */
 static void ksocket_udp_scrub(struct sk_buff *skb)
 {
-	skb_scrub_packet(skb, false);
-	skb_init_secmark(skb);
-	skb_reset_redirect(skb);
-	skb_clear_hash(skb);
-	skb_set_queue_mapping(skb, 0);
-	ksocket_skb_clear_tstamp(skb);
-	ksocket_skb_clear_tx_flags(skb);
-	ksocket_skb_no_skip_egress(skb);
+	skb_dst_drop(skb);
+	skb_ext_reset(skb);
+	nf_reset_ct(skb);
+	ksocket_skb_clear_headers(skb);
 	skb->dev = NULL;
-	skb->encapsulation = 0;
-	skb->csum_valid = 0;
-	__vlan_hwaccel_clear_tag(skb);
+	skb->tstamp = 0;
+	skb->mac_len = 0;
+	skb->hdr_len = 0;
+	skb->queue_mapping = 0;
+	skb->peeked = 0;
+	memset(skb->cb, 0, sizeof(skb->cb));
+	ksocket_skb_clear_tx_flags(skb);
+	skb_metadata_clear(skb);
+	memset(skb_hwtstamps(skb), 0, sizeof(*skb_hwtstamps(skb)));
 }
 
 /**
