@@ -36,7 +36,7 @@ def receive(address, port, count):
         sock.bind((address, int(port)))
         for _ in range(int(count)):
             data, ancillary, _, peer = sock.recvmsg(65536, 256)
-            seconds, ns = struct.unpack("qq", ancillary[0][2][:16])
+            seconds, ns = struct.unpack("ll", ancillary[0][2][:struct.calcsize("ll")])
             # In one write: others read this file meanwhile.
             print(f"{seconds * 10**9 + ns} {peer[0]} {peer[1]} {data.decode(errors='replace')}",
                   flush=True)

@@ -592,28 +592,29 @@ TEST_F(so, lengths)
 	static const size_t get[] = { sizeof(struct ksocket_so_info),
 				      sizeof(struct ksocket_so_service),
 				      sizeof(struct ksocket_so_stats) };
-	__u8 *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+	size_t i, size = sysconf(_SC_PAGESIZE);
+	__u8 *page = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	size_t i;
+	__u8 *beyond = page + size + 1;
 
 	ASSERT_NE(MAP_FAILED, page);
-	ASSERT_EQ(0, mprotect(page + 4096, 4096, PROT_NONE));
-	page[4096 - sizeof(struct ksocket_so_name)] = 'x';
+	ASSERT_EQ(0, mprotect(page + size, size, PROT_NONE));
+	page[size - sizeof(struct ksocket_so_name)] = 'x';
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(EINVAL, so_set(self, KSOCKET_SO_BASE + i, page, 0));
 		EXPECT_EQ(EINVAL, so_set(self, KSOCKET_SO_BASE + i, page, set[i] - 1));
 		EXPECT_EQ(EINVAL, so_set(self, KSOCKET_SO_BASE + i, page, set[i] + 1));
 		EXPECT_EQ(EINVAL, so_set(self, KSOCKET_SO_BASE + i, page, 0x7fffffff));
-		EXPECT_EQ(EFAULT, so_set(self, KSOCKET_SO_BASE + i, page + 4097, set[i]));
-		EXPECT_EQ(EFAULT, so_set(self, KSOCKET_SO_BASE + i,
-					 page + 4097 - set[i], set[i]));
+		EXPECT_EQ(EFAULT, so_set(self, KSOCKET_SO_BASE + i, beyond, set[i]));
+		EXPECT_EQ(EFAULT, so_set(self, KSOCKET_SO_BASE + i, beyond - set[i],
+					 set[i]));
 	}
 	for (i = 0; i < 3; i++) {
 		EXPECT_EQ(EINVAL, so_get(self, KSOCKET_SO_BASE + i, page, 0));
 		EXPECT_EQ(EINVAL, so_get(self, KSOCKET_SO_BASE + i, page, get[i] - 1));
 		EXPECT_EQ(EINVAL, so_get(self, KSOCKET_SO_BASE + i, page, get[i] + 1));
 		EXPECT_EQ(EINVAL, so_get(self, KSOCKET_SO_BASE + i, page, (size_t)-1));
-		EXPECT_EQ(EFAULT, so_get(self, KSOCKET_SO_BASE + i, page + 4097, get[i]));
+		EXPECT_EQ(EFAULT, so_get(self, KSOCKET_SO_BASE + i, beyond, get[i]));
 	}
 	EXPECT_EQ(ENOPROTOOPT, so_set(self, KSOCKET_SO_SET_END, page, 16));
 	EXPECT_EQ(ENOPROTOOPT, so_get(self, KSOCKET_SO_GET_END, page, 16));
@@ -621,9 +622,9 @@ TEST_F(so, lengths)
 	EXPECT_EQ(ENOPROTOOPT, so_get(self, KSOCKET_SO_BASE - 1, page, 16));
 
 	/* The name is read, and there is nobody of that name. */
-	memset(page, 0, 4096);
+	memset(page, 0, size);
 	EXPECT_EQ(ENOENT, so_get(self, KSOCKET_SO_SERVICE, page, get[1]));
-	memset(page, 'x', 4096);
+	memset(page, 'x', size);
 	EXPECT_EQ(EINVAL, so_get(self, KSOCKET_SO_STATS, page, get[2]));
 }
 

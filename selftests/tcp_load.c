@@ -7,6 +7,7 @@
  * twice or elsewhere shows without remembering what was sent.
  */
 #define _GNU_SOURCE
+#include <endian.h>
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -118,6 +119,7 @@ static __u64 word_at(__u64 seed, __u64 nr)
 	return x ^ x >> 31;
 }
 
+/* The bytes of a word go in little-endian order, on every machine. */
 static void fill(__u8 *data, size_t len, __u64 seed, __u64 pos)
 {
 	__u64 word;
@@ -126,7 +128,7 @@ static void fill(__u8 *data, size_t len, __u64 seed, __u64 pos)
 	for (i = 0; i < len && (pos + i) % 8; i++)
 		data[i] = word_at(seed, (pos + i) / 8) >> (pos + i) % 8 * 8;
 	for (; i + 8 <= len; i += 8) {
-		word = word_at(seed, (pos + i) / 8);
+		word = htole64(word_at(seed, (pos + i) / 8));
 		memcpy(data + i, &word, 8);
 	}
 	for (; i < len; i++)

@@ -7,6 +7,7 @@
  * without remembering what was sent.
  */
 #define _GNU_SOURCE
+#include <endian.h>
 #include <getopt.h>
 #include <linux/udp.h>
 #include <poll.h>
@@ -83,14 +84,18 @@ static void stop(int sig)
 	stopped = 1;
 }
 
-/* The payload of datagram @nr: its number, then bytes that follow from it. */
+/*
+ * The payload of datagram @nr: its number, then bytes that follow from it, all in
+ * little-endian order, for sender and receiver may be different machines.
+ */
 static void fill(__u8 *data, size_t len, __u64 nr)
 {
-	__u64 x = nr * 0x9e3779b97f4a7c15ull + len;
+	__u64 x = nr * 0x9e3779b97f4a7c15ull + len, word;
 	size_t i;
 
 	for (i = 0; i + 8 <= len; i += 8) {
-		memcpy(data + i, i ? &x : &nr, 8);
+		word = htole64(i ? x : nr);
+		memcpy(data + i, &word, 8);
 		x = x * 6364136223846793005ull + 1442695040888963407ull;
 	}
 	/* Too short for a number: then all are alike. */
@@ -127,6 +132,7 @@ static void check(const __u8 *data, size_t len)
 		goto wrong;
 	if (len >= 8)
 		memcpy(&nr, data, 8);
+	nr = le64toh(nr);
 	/* A receiver does not know how many there are; 2^32 are too many. */
 	if (len >= 8 && nr >= (opt.listen ? 1ull << 32 : sum.sent))
 		goto wrong;
