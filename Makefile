@@ -84,7 +84,7 @@ bench-host: modules
 
 fetch:
 	@$(VM)/deps.sh vm
-	@$(VM)/fetch.sh $(or $(KERNELS),5.10 6.1 6.12 7.2) source
+	@$(VM)/fetch.sh $(or $(KERNELS),check) source
 
 # Chosen on the command line, they reach the scripts as environment.
 export KERNELS TESTS PARTS DATAPATHS JOBS CHECKS MUTANTS KSOCKET_CACHE BASELINE TRANSPORT
@@ -99,7 +99,8 @@ help:
 	@echo '  tools-install    install it with its manuals; tools-uninstall is the reverse'
 	@echo '  clean            remove what was built'
 	@echo '  demo             see it work in a throw-away VM'
-	@echo '  check            all tests: selftests on five kernels, static checks, controls'
+	@echo '  check            all tests: selftests on five kernels and in short on a 32-bit and'
+	@echo '                   a big-endian one, static checks, controls'
 	@echo '  check-kcsan      the selftests on a kernel that looks for data races'
 	@echo '  soak             the selftests in their long forms'
 	@echo '  static           the static checks alone'
@@ -118,6 +119,8 @@ help:
 	@echo '  TRANSPORT=NAME   of bench: udp (the default) or tcp'
 	@echo '  BASELINE=FILE    of bench: an earlier bench.json to compare with'
 	@echo '  KERNELS="..."    of check, soak, static, mutants: 5.10 6.1 6.12 7.2 debug'
+	@echo '                   6.1:i386 6.1:s390x; of soak also 6.1:arm64 6.1:armhf'
+	@echo '                   6.1:ppc64el 6.1:rt'
 	@echo '  TESTS="..."      of check and soak: names of test programs, such as echo'
 	@echo '  DATAPATHS="..."  of check and soak: copy zerocopy softirq'
 	@echo '  PARTS="..."      of check: static tests negative mutants bench'

@@ -33,8 +33,9 @@ make_module() {
 	if [ ! -f "$kdir/own-tools" ]; then
 		local headers=$kdir/root/usr/src/linux-headers-$rel
 		[ -d "$headers" ] || headers=$kdir/build
-		# Debian's gcc 12 builds for the older kernels as well.
-		make -C "$headers" M="$dir" CC="${CC:-gcc-12}" "${args[@]}"
+		# Debian's gcc 12 builds for the older kernels as well. The headers of
+		# another architecture have their ARCH with them.
+		make -C "$headers" M="$dir" CROSS_COMPILE="$cross" CC="${CC:-${cross}gcc-12}" "${args[@]}"
 	elif bwrap --bind "$kdir/root" / true 2>/dev/null; then
 		bwrap --bind "$kdir/root" / --bind "$dir" /work --dev /dev --proc /proc \
 			--tmpfs /tmp --setenv PATH /usr/sbin:/usr/bin --unshare-net --die-with-parent \
@@ -102,12 +103,14 @@ build_cached() {
 	rm -rf "$out"
 	mv "$tmp" "$out"
 	# Keep the last few builds for this kernel.
-	find "$CACHE/build" -mindepth 1 -maxdepth 1 -name "$kernel-*" -printf '%T@ %p\n' |
+	find "$CACHE/build" -mindepth 1 -maxdepth 1 -name "$(kernel_file "$kernel")-*" -printf '%T@ %p\n' |
 		sort -rn | tail -n +6 | cut -d' ' -f2- | xargs -r rm -rf
 }
 
 kernel=${1:?usage: build.sh KERNEL [SRC [OUT]]}
 src=$(cd "${2:-$REPO}" && pwd -P)
+cross=$(cross_prefix "$kernel")
+! is_guest "$kernel" || PAIR='' # loop.sh does not run there
 kdir=$(kernel_ready "$kernel")
 if [ -n "${3:-}" ]; then
 	mkdir -p "$3"
@@ -116,7 +119,7 @@ if [ -n "${3:-}" ]; then
 else
 	key=$( (cd "$src" && sources . | tr '\n' '\0' | xargs -0 sha256sum) | hash_of /dev/stdin \
 		"$VM_DIR/build.sh" "$(readlink -f "$kdir")" "${MAKEARGS:-}" "${CC:-}" "${PAIR:+pair}" ${PAIR:+"$src"/selftests/pair/*.patch})
-	out=$CACHE/build/$kernel-$key
-	[ -f "$out/done" ] || with_lock "build-$kernel" build_cached "$kdir" "$src" "$out"
+	out=$CACHE/build/$(kernel_file "$kernel")-$key
+	[ -f "$out/done" ] || with_lock "build-$(kernel_file "$kernel")" build_cached "$kdir" "$src" "$out"
 fi
 find "$out" -maxdepth 1 -name '*.ko' | grep . || die "the build for $kernel left no module"

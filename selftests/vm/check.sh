@@ -4,7 +4,7 @@
 # check.sh - all that has to pass: static checks, the selftests on every
 # kernel, the negative controls, the mutants. The last line is the sum.
 #
-#   KERNELS  "5.10 6.1 6.12 7.2 debug" (default: all)
+#   KERNELS  names in the table "kernels" (default: those for check)
 #   TESTS    names of test programs (default: all; a choice leaves out what is
 #            not a selftest)
 #   DATAPATHS  "copy zerocopy softirq": run the tests on each of these (default:
@@ -30,9 +30,9 @@ if [ -z "${PARTS:-}" ]; then
 	[ -n "$TESTS" ] || PARTS="static tests negative mutants bench"
 fi
 for kernel in $KERNELS; do
-	case " $ALL_KERNELS kcsan " in
+	case " $(kernels_when check soak name) " in
 	*" $kernel "*) ;;
-	*) die "no kernel '$kernel'; there are: $ALL_KERNELS" ;;
+	*) die "no kernel '$kernel'; there are: $(kernels_when check soak name)" ;;
 	esac
 done
 # One build for each kernel serves all: the warnings, sparse, and the tests.
@@ -190,8 +190,25 @@ tests_turn() {
 	done
 }
 
+# guest_job KERNEL - the programs of guest_programs that were asked for; an
+# amd64 kernel may run others by name.
+guest_job() {
+	local program programs=''
+	for program in $(guest_programs); do
+		if [ -z "$TESTS" ] || has "$TESTS" "${program%.sh}" || has "$TESTS" "$program"; then
+			programs="$programs $program"
+		fi
+	done
+	if [ -n "$TESTS" ] && ! is_foreign "$1"; then programs=$TESTS; fi
+	[ -z "$programs" ] || job "guest-$1" "$VM_DIR/guest.sh" "$1" "$programs"
+}
+
 tests_jobs() {
 	local datapath first=yes
+	if is_guest "$1"; then
+		guest_job "$1"
+		return
+	fi
 	for datapath in $(datapaths_on "$1"); do
 		tests_turn "$1" "$datapath" $first
 		first=no
@@ -211,14 +228,19 @@ debug_jobs() {
 groups=vm
 if has "$KERNELS" debug; then groups="$groups debug"; fi
 if has "$PARTS" static; then groups="$groups static"; fi
+for kernel in $KERNELS; do ! is_foreign "$kernel" || groups="$groups $(kernel_get "$kernel" ARCH)"; done
 # shellcheck disable=SC2086 # a list of words
 "$VM_DIR/deps.sh" $groups
 say "check: kernels: $KERNELS; tests: ${TESTS:-all}; parts: $PARTS"
 "$VM_DIR/source.sh" >/dev/null
-stock=''
-for kernel in $KERNELS; do is_own "$kernel" || stock="$stock $kernel"; done
+stock='' plain=''
+for kernel in $KERNELS; do
+	is_own "$kernel" || stock="$stock $kernel"
+	is_own "$kernel" || is_guest "$kernel" || plain="$plain $kernel"
+done
+# The guests' jobs fetch theirs beside the tests of the others.
 # shellcheck disable=SC2086 # a list of words
-"$VM_DIR/fetch.sh" ${stock:-6.1}
+"$VM_DIR/fetch.sh" ${plain:-6.1}
 "$VM_DIR/image.sh" >/dev/null
 say "  using    $("$VM_DIR/accel.sh") for the guests, $JOBS at a time"
 
@@ -234,6 +256,9 @@ if has "$PARTS" tests; then
 	for program in $ONE_KERNEL; do
 		! has "$KERNELS" 6.1 || ! grep -qx "$program" "$run/programs" ||
 			say "check: $program on 6.1 only"
+	done
+	for kernel in $KERNELS; do
+		! is_guest "$kernel" || say "check: on $kernel only: ${TESTS:-$(guest_programs)}"
 	done
 fi
 

@@ -3,7 +3,9 @@
 #
 # deps.sh GROUP... - install the Debian packages that are missing, and say so.
 # Groups: vm (build and boot), debug (build the debug kernel), static (checks),
-# bench (the benchmark), python (its short form).
+# bench (the benchmark), python (its short form), and for the kernels of other
+# architectures their names: cross compiler, C library and QEMU. No package of
+# another architecture is installed.
 
 set -eu -o pipefail
 PATH=$PATH:/usr/sbin:/sbin
@@ -56,8 +58,19 @@ needs() {
 		gnuplot gnuplot-nox
 		python3 python3
 	LIST
+	i386) cross i686-linux-gnu i386 ;;
+	s390x) cross s390x-linux-gnu s390x; echo qemu-system-s390x qemu-system-misc ;;
+	arm64) cross aarch64-linux-gnu arm64; echo qemu-system-aarch64 qemu-system-arm ;;
+	armhf) cross arm-linux-gnueabihf armhf; echo qemu-system-arm qemu-system-arm ;;
+	ppc64el) cross powerpc64le-linux-gnu ppc64el; echo qemu-system-ppc64 qemu-system-ppc ;;
 	*) echo "deps.sh: no group '$1'" >&2; exit 2 ;;
 	esac
+}
+
+# cross TRIPLET ARCH - compiler and C library
+cross() {
+	echo "$1-gcc-12 gcc-12-$1"
+	echo "/usr/$1/include/stdio.h libc6-dev-$2-cross"
 }
 
 present() {

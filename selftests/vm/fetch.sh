@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # fetch.sh KERNEL... - bring stock Debian kernels into the cache: image, the
-# modules that tests need, and what external modules are built with. Nothing is
-# installed on this machine. "source" instead of a kernel brings the parts of
-# the kernel source package that the tests need (see source.sh).
+# modules that tests need, and what external modules are built with. Nothing of
+# them is installed on this machine; for a kernel of another architecture deps.sh
+# installs the cross compiler and QEMU. "source" instead of a kernel brings the parts of
+# the kernel source package that the tests need (see source.sh), "check" all stock
+# kernels of "make check".
 #
 # After it, $CACHE/kernel/NAME/current holds: release, vmlinuz, config,
 # modules.cpio, and root/ with the headers (a whole small tree with its own
@@ -28,7 +30,8 @@ GUEST_MODULES="veth dummy tun ifb bridge vrf 8021q macvlan ipvlan bonding
 	cls_bpf cls_u32 cls_flower cls_matchall act_mirred act_gact act_pedit
 	act_bpf act_csum act_skbedit
 	udp_diag tcp_diag inet_diag af_packet af_packet_diag netlink_diag
-	unix_diag pktgen nlmon crc32c_generic crc32c libcrc32c"
+	unix_diag pktgen nlmon crc32c_generic crc32c libcrc32c
+	virtio_pci virtio_console"
 
 # Tools of a tree that brings its own compiler.
 TREE_TOOLS="make dash bash coreutils sed grep mawk findutils diffutils pahole
@@ -59,17 +62,21 @@ trim_modules() {
 }
 
 fetch_kernel() {
-	local name=$1 dir=$CACHE/kernel/$1 conf list rel version tmp image start own=
+	local name=$1 dir conf list rel version tmp image start package arch flavour own=
+	dir=$CACHE/kernel/$(kernel_file "$name")
+	package=$(kernel_get "$name" PACKAGE)
+	arch=$(kernel_get "$name" ARCH)
+	# 6.12-cloud-amd64 brings a kernel whose name ends with -cloud-amd64.
+	flavour=${package#[0-9]*.[0-9]*-}
 	# shellcheck disable=SC2046 # several suites are several words
-	conf=$(apt_state $(kernel_suites "$name"))
+	conf=$(apt_state_of "$arch" $(kernel_get "$name" SUITES))
 	[ "$name" = 7.2 ] && own=1
-	list=$(apt_resolve "$conf" "$(kernel_meta "$name" image)" \
-		"$(kernel_meta "$name" headers)" | grep '^linux-')
-	read -r image version < <(grep -E '^linux-image-[0-9.]+[-+].*-cloud-amd64 ' <<<"$list") ||
+	list=$(apt_resolve "$conf" "linux-image-$package" "linux-headers-$package" | grep '^linux-')
+	read -r image version < <(grep -E "^linux-image-[0-9.]+[-+].*-$flavour " <<<"$list") ||
 		die "no stock kernel $name found on the mirror"
 	rel=${image#linux-image-}
 	case $rel in
-	"$name".*) ;;
+	"${name%:*}".*) ;;
 	*) die "the mirror offers $rel where $name was expected" ;;
 	esac
 	# This script decides what the artefact holds, so it is part of the key.
@@ -83,12 +90,12 @@ fetch_kernel() {
 			# shellcheck disable=SC2086 # a list of words
 			{
 				grep -E '^linux-(image|binary|modules)-[0-9]' <<<"$list"
-				apt_resolve "$conf" "$(kernel_meta "$name" headers)" $TREE_TOOLS
+				apt_resolve "$conf" "linux-headers-$package" $TREE_TOOLS
 			} | sort -u | apt_download "$conf" "$tmp/deb"
 		else
-			grep -E '^linux-((image|headers)-[0-9].*-(cloud-amd64|common)|kbuild-.*) ' <<<"$list" |
-				grep -vE -- '-headers-[0-9.]+-cloud-amd64 ' |
+			grep -E "^linux-((image|headers)-${rel//+/\\+}|headers-.*-common(-rt)?) " <<<"$list" |
 				apt_download "$conf" "$tmp/deb"
+			fetch_kbuild "$name" "$tmp/deb" <<<"$list"
 		fi
 		unpack_kernel "$tmp" "$rel" "$own"
 		rm -rf "$image"
@@ -99,6 +106,17 @@ fetch_kernel() {
 	fi
 	ln -sfn "$(basename "$image")" "$dir/current.new"
 	mv -T "$dir/current.new" "$dir/current"
+}
+
+# fetch_kbuild NAME DIR <"package version" lines - the tools that the headers of that
+# kernel link to, as programs of this machine: those of amd64 write modules for any
+# word size and byte order.
+fetch_kbuild() {
+	local conf kbuild
+	kbuild=$(sed -n 's/^\(linux-kbuild-[^ ]*\) .*/\1/p')
+	# shellcheck disable=SC2046 # several suites are several words
+	conf=$(apt_state $(kernel_get "$1" SUITES))
+	apt_resolve "$conf" "$kbuild" | grep "^$kbuild " | apt_download "$conf" "$2"
 }
 
 # unpack_kernel DIR RELEASE OWN - from DIR/deb to the layout described above.
@@ -118,8 +136,8 @@ unpack_kernel() {
 				--exclude='./usr/share/locale'
 	done
 	rm -rf "$dir/deb"
-	if [ -f "$root/boot/vmlinuz-$rel" ]; then
-		mv "$root/boot/vmlinuz-$rel" "$dir/vmlinuz"
+	if ls "$root"/boot/vmlinu[xz]-"$rel" >/dev/null 2>&1; then
+		mv "$root"/boot/vmlinu[xz]-"$rel" "$dir/vmlinuz"
 	else
 		mv "$root/usr/lib/modules/$rel/vmlinuz" "$dir/vmlinuz"
 	fi
@@ -142,9 +160,12 @@ unpack_kernel() {
 }
 
 for name; do
-	if [ "$name" = source ]; then
+	if [ "$name" = check ]; then
+		for stock in $ALL_KERNELS; do is_own "$stock" || "$0" "$stock"; done
+	elif [ "$name" = source ]; then
 		"$VM_DIR/source.sh"
 	else
-		with_lock "kernel-$name" fetch_kernel "$name"
+		! is_foreign "$name" || with_lock deps "$VM_DIR/deps.sh" "$(kernel_get "$name" ARCH)"
+		with_lock "kernel-$(kernel_file "$name")" fetch_kernel "$name"
 	fi
 done

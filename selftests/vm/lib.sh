@@ -18,8 +18,38 @@ case $CACHE in /*) ;; *) CACHE=$PWD/$CACHE ;; esac
 mkdir -p "$CACHE"
 PATH=$PATH:/usr/sbin:/sbin
 
-STOCK_KERNELS="5.10 6.1 6.12 7.2"
-ALL_KERNELS="$STOCK_KERNELS debug"
+# kernel_get NAME COLUMN - a field of the table "kernels"; suites as words.
+kernel_get() {
+	awk -v name="$1" -v column="$2" '
+		$1 == "#" && $2 == "NAME" && $3 == "WHEN" { for (i = 2; i <= NF; i++) at[$i] = i - 1 }
+		$1 == name { gsub(",", " ", $at["SUITES"]); print $at[column]; found = 1 }
+		END { exit !found }' "$VM_DIR/kernels" || die "unknown kernel '$1' (known: $ALL_KERNELS)"
+}
+
+# kernels_when WORD... - the names of those that run then.
+kernels_when() {
+	awk -v words=" $* " '!/^#/ && index(words, " " $2 " ") { print $1 }' "$VM_DIR/kernels" | xargs
+}
+
+ALL_KERNELS=$(kernels_when check)
+# shellcheck disable=SC2034 # for those who source this
+STOCK_KERNELS=$(tr ' ' '\n' <<<"$ALL_KERNELS" | grep -E '^[0-9.]+$' | xargs)
+
+# kernel_file NAME - the name in paths: make takes a colon for the end of a target.
+kernel_file() { printf '%s\n' "${1/:/+}"; }
+
+# is_foreign KERNEL - does it run on another architecture than this machine's?
+is_foreign() { [ "$(kernel_get "$1" ARCH)" != amd64 ]; }
+
+# is_guest KERNEL - does it run guest_programs only?
+is_guest() { [[ $1 == *:* ]]; }
+
+# guest_programs - what shows on a kernel of another architecture or configuration
+# that every feature works there.
+guest_programs() { echo "smoke.sh sockopt netlink_fuzz udp_sizes"; }
+
+# cross_prefix KERNEL - of compiler and binutils, empty for this machine's.
+cross_prefix() { kernel_get "$1" CROSS | sed 's/^-$//'; }
 
 # sparse knows no newer ones; there it says nothing and checks nothing.
 SPARSE_KERNELS="5.10 6.1 6.12"
@@ -66,24 +96,6 @@ hash_of() {
 	done | sha256sum | cut -c1-12
 }
 
-# kernel_suites NAME, kernel_meta NAME image|headers - where Debian keeps it.
-kernel_suites() {
-	case $1 in
-	5.10) echo "bullseye bullseye-security" ;;
-	6.1) echo "bookworm bookworm-security" ;;
-	6.12) echo "bookworm bookworm-security" ;;
-	7.2) echo "sid" ;;
-	*) die "unknown kernel '$1' (known: $ALL_KERNELS)" ;;
-	esac
-}
-
-kernel_meta() {
-	case $1 in
-	6.12) echo "linux-$2-6.12-cloud-amd64" ;;
-	*) echo "linux-$2-cloud-amd64" ;;
-	esac
-}
-
 # --- a private apt ---------------------------------------------------------
 # Own source list, own state, own (empty) package status: it resolves and
 # downloads as if on another machine. The mirror is the one this machine uses.
@@ -106,18 +118,25 @@ apt_site() {
 # apt_state SUITE... - print the config file of a private apt for these suites,
 # its package lists not older than a day. Offline, older lists serve as well:
 # what they name is either in the cache or cannot be fetched anyway.
-apt_state() {
+apt_state() { apt_state_of amd64 "$@"; }
+
+# apt_state_of ARCH SUITE... - as apt_state, on a machine of that architecture. An
+# apt that knows several would mix them in what a package depends on.
+apt_state_of() {
 	local name dir
-	name=$(tr ' ' '+' <<<"$*")
+	name=$(tr ' ' '+' <<<"${*:2}")
+	[ "$1" = amd64 ] || name=$1+$name
 	dir=$CACHE/apt/$name
 	with_lock "apt-$name" apt_state_make "$dir" "$@" >&2
 	echo "$dir/apt.conf"
 }
 
 apt_state_make() {
-	local dir=$1 site suite key
-	shift
+	local dir=$1 arch=$2 site suite key
+	shift 2
 	if [ -n "$(find "$dir/fresh" -mmin -1440 2>/dev/null)" ]; then return 0; fi
+	# A mirror that failed is left alone for an hour.
+	if [ -n "$(find "$dir/failed" -mmin -60 2>/dev/null)" ]; then return 0; fi
 	mkdir -p "$dir/lists/partial" "$dir/archives/partial" "$dir/empty"
 	: >"$dir/status"
 	key=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -134,7 +153,7 @@ apt_state_make() {
 		fi
 		[ -n "${site%-security}" ] ||
 			die "no Debian mirror found in this machine's apt sources"
-		echo "deb [signed-by=$key] $site $suite main" >>"$dir/sources.list"
+		echo "deb [signed-by=$key arch=$arch] $site $suite main" >>"$dir/sources.list"
 	done
 	# An archived suite's Release file is past its date and still signed.
 	cat >"$dir/apt.conf" <<-CONF
@@ -150,15 +169,17 @@ apt_state_make() {
 		Acquire::Check-Valid-Until "false";
 		Acquire::Languages "none";
 		Acquire::Retries "3";
-		APT::Architecture "amd64";
+		APT::Architecture "$arch";
+		APT::Architectures { "$arch"; };
 		APT::Install-Recommends "false";
 		APT::Install-Suggests "false";
 		APT::Sandbox::User "root";
 	CONF
-	step fetch "package lists of $*"
+	step fetch "package lists of $* ($arch)"
 	if APT_CONFIG=$dir/apt.conf apt-get -qq update; then
 		touch "$dir/fresh"
 	elif ls "$dir"/lists/*_Packages* >/dev/null 2>&1; then
+		touch "$dir/failed"
 		say "  note: cannot refresh the lists of $*; using those of the cache"
 	else
 		die "cannot fetch the package lists of $*"
@@ -229,7 +250,7 @@ kernel_ready() {
 	else
 		"$VM_DIR/fetch.sh" "$1" >&2
 	fi
-	readlink -f "$CACHE/kernel/$1/current"
+	readlink -f "$CACHE/kernel/$(kernel_file "$1")/current"
 }
 
 # The skips that are expected, by kernel.

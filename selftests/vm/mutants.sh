@@ -53,11 +53,12 @@ restore() {
 	done < <(planted_files "$1")
 }
 
-# mutant_tests PATCH PROGRAM - the tests of which PROGRAM is to run. The fault may be one
-# of the command's, which comes with the tests; otherwise they are built once.
+# mutant_tests PATCH PROGRAM KERNEL - the tests of which PROGRAM is to run. The fault may
+# be one of the command's, which comes with the tests, and the kernel may want them
+# for another architecture; otherwise they are built once.
 mutant_tests() {
-	if planted_files "$1" | grep -q '^tools/'; then
-		TOOLS=$work/src/tools "$VM_DIR/tests.sh" "$work/tests" "$2"
+	if planted_files "$1" | grep -q '^tools/' || is_guest "$3"; then
+		KERNEL=$3 TOOLS=$work/src/tools "$VM_DIR/tests.sh" "$work/tests" "$2"
 		return
 	fi
 	[ -d "$work/tests-all" ] || "$VM_DIR/tests.sh" "$work/tests-all" || return
@@ -92,12 +93,12 @@ mutant() {
 		return 0
 	fi
 	# Only what the patch changes is compiled anew, and what the last one had changed.
-	if ! ko=$("$VM_DIR/build.sh" "$kernel" "$work/src" "$work/build-$kernel" 2>"$work/log"); then
+	if ! ko=$("$VM_DIR/build.sh" "$kernel" "$work/src" "$work/build-$(kernel_file "$kernel")" 2>"$work/log"); then
 		survived "$name" "does not build"
 		sed 's/^/             | /' "$work/log"
 		return 0
 	fi
-	if ! mutant_tests "$patch" "$expect" >"$work/log" 2>&1; then
+	if ! mutant_tests "$patch" "$expect" "$kernel" >"$work/log" 2>&1; then
 		survived "$name" "$(tail -n 1 "$work/log")"
 		return 0
 	fi

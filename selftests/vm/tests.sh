@@ -5,7 +5,8 @@
 # runner into OUT, ready for vm.sh --tests OUT. With names (echo, echo.sh) only
 # those are in the list of what is run. Prints the list.
 #
-# SELFTESTS=DIR takes the tests from another folder, TOOLS=DIR the command.
+# SELFTESTS=DIR takes the tests from another folder, TOOLS=DIR the command. They are
+# for the architecture of the kernel KERNEL.
 
 set -eu -o pipefail
 # shellcheck source=selftests/vm/lib.sh
@@ -28,10 +29,18 @@ done
 
 [ ! -d "${TOOLS:-}" ] || cp -a "$TOOLS/." "$work/tools/"
 
+cross=() prefix=''
+if is_foreign "${KERNEL:-6.1}"; then
+	prefix=$(cross_prefix "$KERNEL")
+	# The kernel's own headers want an arch/ that source.sh leaves packed; those
+	# of the cross compiler's library do.
+	cross=(TOOLS_INCLUDES= "CC=${prefix}gcc-12" "SYSROOT=$("$VM_DIR/sysroot.sh" "$(kernel_get "$KERNEL" ARCH)")")
+fi
+
 # A make that called us must not leak into this one: lib.mk looks at MAKELEVEL.
 run_make() {
 	env -u MAKELEVEL -u MAKEFLAGS -u MFLAGS -u OUTPUT -u CC \
-		make -s -C "$work/selftests" KSFT="$ksft" "$@"
+		make -s -C "$work/selftests" KSFT="$ksft" ${cross[@]+"${cross[@]}"} "$@"
 }
 if ! run_make INSTALL_PATH="$out/ksocket" install >"$work/log" 2>&1; then
 	cat "$work/log" >&2
@@ -41,6 +50,8 @@ run_make COLLECTION=ksocket emit_tests | grep '^ksocket:' >"$work/all" ||
 	die "the selftests name no test program"
 
 if [ $# -gt 0 ]; then
+	# Only run where it is named.
+	echo ksocket:smoke.sh >>"$work/all"
 	for name; do
 		grep -E "^ksocket:$name(\.[a-z]+)?\$" "$work/all" ||
 			die "no test '$name'; there are: $(sed 's/^ksocket://' "$work/all" | tr '\n' ' ')"

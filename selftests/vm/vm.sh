@@ -13,7 +13,8 @@
 #   --timeout SEC   for the whole guest (default 120): not counting the time in which
 #                   it waits for a processor of this machine, and times the factor
 #                   by which the guest finds itself slow (see init)
-#   --image KIND    base (default), trace, bench or clients (see image.sh)
+#   --image KIND    base (default; small on another architecture), trace, bench or
+#                   clients (see image.sh)
 #   --memory MB     --smp N
 #   --qemu 'ARGS'   more arguments for QEMU
 #   --out DIR       keep console.log, result.log and verdict there
@@ -44,7 +45,7 @@ usage() { sed -n '3,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 kernel=${1:-}
 [ -n "$kernel" ] || usage
 shift
-command='' tests='' ko='' append='' timeout=120 image=base memory='' smp=2
+command='' tests='' ko='' append='' timeout=120 image='' memory='' smp=2
 [ "$kernel" != kcsan ] || smp=4 # a race takes two at the same place
 out='' keep='' quiet='' qemu_more='' adds=() envs=()
 while [ $# -gt 0 ]; do
@@ -69,9 +70,19 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$command$tests" ] || usage
 
-[ "$image" = base ] || memory=${memory:-2048} # it is unpacked into memory
+arch=$(kernel_get "$kernel" ARCH)
+qemu=qemu-system-$(kernel_get "$kernel" QEMU)
+console=$(kernel_get "$kernel" CONSOLE)
+if [ -z "$image" ]; then
+	image=base
+	! is_foreign "$kernel" || image=small
+fi
+case $image in
+base | small) ;;
+*) memory=${memory:-2048} ;; # it is unpacked into memory
+esac
 kdir=$(kernel_ready "$kernel")
-base=$("$VM_DIR/image.sh" "$image")
+base=$("$VM_DIR/image.sh" "$image" "$arch")
 if [ -z "$ko" ]; then ko=$("$VM_DIR/build.sh" "$kernel"); fi
 
 work=$(mktemp -d "$CACHE/run.XXXXXX")
@@ -85,7 +96,7 @@ cleanup() {
 trap cleanup EXIT
 if [ -z "$out" ]; then
 	mkdir -p "$CACHE/log"
-	out=$(mktemp -d "$CACHE/log/$kernel.XXXXXX")
+	out=$(mktemp -d "$CACHE/log/$(kernel_file "$kernel").XXXXXX")
 else
 	mkdir -p "$out"
 	keep=1
@@ -119,22 +130,36 @@ cat "$base" "$kdir/modules.cpio" "$work/job.cpio" >"$work/initrd"
 rm -rf "$job"
 
 # --- boot ----------------------------------------------------------------------
-accel=${KSOCKET_ACCEL:-$("$VM_DIR/accel.sh")}
-cmdline="console=ttyS0 loglevel=5 panic=-1 oops=panic panic_on_warn=1 softlockup_panic=1"
+case $arch in
+amd64 | i386) accel=${KSOCKET_ACCEL:-$("$VM_DIR/accel.sh")} ;;
+*) accel=tcg ;;
+esac
+machine=$(kernel_get "$kernel" MACHINE)
+cmdline="console=$console loglevel=5 panic=-1 oops=panic panic_on_warn=1 softlockup_panic=1"
 cmdline="$cmdline sysctl.kernel.hung_task_timeout_secs=30 sysctl.kernel.hung_task_panic=1"
 cmdline="$cmdline rcupdate.rcu_cpu_stall_suppress=0"
 set -- -nodefaults -no-user-config -display none -monitor none -no-reboot \
 	-kernel "$kdir/vmlinuz" -initrd "$work/initrd" \
-	-serial "file:$out/console.log" -serial "file:$out/result.log"
+	-serial "file:$out/console.log"
+case $console in
+ttyS0) set -- "$@" -serial "file:$out/result.log" ;;
+*)
+	result=hvc0
+	[ "$console" != hvc0 ] || result=hvc1
+	cmdline="$cmdline ksocket_say=$result"
+	set -- "$@" -device virtio-serial -chardev "file,id=say,path=$out/result.log" \
+		-device virtconsole,chardev=say
+	;;
+esac
 if is_own "$kernel"; then
 	# It has no ACPI; without sockets=2 it would find one processor. It waits
 	# for RCU at every turn, and grace periods that are hurried are RCU's too.
 	cmdline="$cmdline rcupdate.rcu_expedited=1"
 	# KCSAN reports with a warning.
 	[ "$kernel" = debug ] || cmdline="$cmdline panic_on_warn=0"
-	set -- "$@" -machine pc,acpi=off -smp "$smp,sockets=$smp" -m "${memory:-2048}"
+	set -- "$@" -machine "$machine,acpi=off" -smp "$smp,sockets=$smp" -m "${memory:-2048}"
 else
-	set -- "$@" -machine pc -smp "$smp" -m "${memory:-1024}"
+	set -- "$@" -machine "$machine" -smp "$smp" -m "${memory:-1024}"
 fi
 if [ "$accel" = kvm ]; then
 	set -- "$@" -accel kvm -cpu host
@@ -151,7 +176,8 @@ else
 	# which takes four times as long. String instructions it executes byte by
 	# byte where the kernel believes them to be fast.
 	cmdline="$cmdline norandmaps"
-	set -- "$@" -accel "tcg,thread=${KSOCKET_TCG_THREAD:-single}" -cpu "$TCG_CPU,-erms,-fsrm"
+	cpu=$(kernel_get "$kernel" CPU | sed "s/^-\$/$TCG_CPU,-erms,-fsrm/")
+	set -- "$@" -accel "tcg,thread=${KSOCKET_TCG_THREAD:-single}" -cpu "$cpu"
 fi
 
 set -- "$@" -append "$cmdline $append"
@@ -192,7 +218,7 @@ boot() {
 	: >"$out/console.log"
 	: >"$out/result.log"
 	# shellcheck disable=SC2086 # QEMU arguments are a list of words
-	qemu-system-x86_64 "$@" $qemu_more </dev/null >"$out/qemu.log" 2>&1 9>&- &
+	"$qemu" "$@" $qemu_more </dev/null >"$out/qemu.log" 2>&1 9>&- &
 	qemu_pid=$!
 	watch_guest "$qemu_pid" </dev/null >/dev/null 2>&1 9>&- &
 	if [ -z "$quiet" ]; then
