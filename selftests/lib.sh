@@ -352,6 +352,29 @@ _books() {
 	[ -z "$UNBALANCED" ]
 }
 
+# At a quiet moment every connection that was accepted is open or has ended for
+# one reason. Packets are for UDP.
+_tcp_unbalanced() {
+	service "$1" | awk '
+		$1 == "accepted" { accepted = $2 }
+		$1 == "connections" || $1 ~ /^close_/ { sum += $2 }
+		/^[rt]x_packets/ && $2 != 0 { print }
+		END { if (!NR || accepted != sum) print "accepted " accepted + 0 ", accounted for " sum + 0 }'
+}
+
+_tcp_balanced() {
+	[ -z "$(_tcp_unbalanced "$1")" ]
+}
+
+# tcp_balanced NAMESPACE
+tcp_balanced() {
+	local until=$((SECONDS + 10 * KSOCKET_SLOW))
+	until _tcp_balanced "$1"; do
+		[ $SECONDS -lt $until ] || fail "unbalanced: $(_tcp_unbalanced "$1")"
+		sleep 0.1
+	done
+}
+
 # _find_threads PATTERN: the processes with such a name, into FOUND
 _find_threads() {
 	local dir comm
@@ -520,6 +543,20 @@ _pair_side() {
 _has_carrier() {
 	MAC_B=$(ns_ip "$1" link show dev veth0)
 	[[ $MAC_B == *LOWER_UP* ]]
+}
+
+# peer_wire: the device tun0, behind which the programs tcp_peer and udp_peer are
+peer_wire() {
+	ip link show dev tun0 >/dev/null 2>&1 && return
+	modprobe -q tun || true
+	[ -e /dev/net/tun ] || { mkdir -p /dev/net && mknod /dev/net/tun c 10 200; } ||
+		skip "no tun device"
+	ip tuntap add dev tun0 mode tun vnet_hdr
+	ip -batch - <<-END
+		addr add 192.0.2.1/24 dev tun0
+		addr add 2001:db8::1/64 dev tun0 nodad
+		link set tun0 up mtu 1500
+	END
 }
 
 # bound4 PORT [NAMESPACE], bound6: does a UDP socket listen there?

@@ -72,29 +72,6 @@ comes_to() {
 	wait_for 20 shows - "$@"
 }
 
-# At a quiet moment every connection that was accepted is open or has ended for
-# one reason. Packets are for UDP.
-_tcp_unbalanced() {
-	service "$1" | awk '
-		$1 == "accepted" { accepted = $2 }
-		$1 == "connections" || $1 ~ /^close_/ { sum += $2 }
-		/^[rt]x_packets/ && $2 != 0 { print }
-		END { if (!NR || accepted != sum) print "accepted " accepted + 0 ", accounted for " sum + 0 }'
-}
-
-_tcp_balanced() {
-	[ -z "$(_tcp_unbalanced "$1")" ]
-}
-
-# tcp_balanced NAMESPACE
-tcp_balanced() {
-	local until=$((SECONDS + 10 * KSOCKET_SLOW))
-	until _tcp_balanced "$1"; do
-		[ $SECONDS -lt $until ] || fail "unbalanced: $(_tcp_unbalanced "$1")"
-		sleep 0.1
-	done
-}
-
 # service_sockets NAMESPACE: those of a service, listening or not. One that the
 # stack keeps for a minute after an orderly end is nobody's.
 service_sockets() {

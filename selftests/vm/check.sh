@@ -99,7 +99,8 @@ tests_on() {
 	pair_options "$kernel" || return
 	# shellcheck disable=SC2086 # options are words
 	LABEL=$label OUT=$logs/$(basename "$tests") "$VM_DIR/run-tests.sh" "$kernel" "$tests" "$1" \
-		--timeout "${VM_TIMEOUT:-$timeout}" ${KSOCKET_SOAK:+--env KSOCKET_SOAK=1} ${special:-} \
+		--timeout "${VM_TIMEOUT:-$timeout}" ${KSOCKET_SOAK:+--env KSOCKET_SOAK=1} \
+		${KSOCKET_SEED:+--env KSOCKET_SEED="$KSOCKET_SEED"} ${special:-} \
 		--env KSOCKET_PARAMS="$params" "${pair_options[@]}" "${except[@]}"
 }
 

@@ -309,12 +309,14 @@ TCG_CPU=max,-cx16,-la57
 
 # Test programs that need a guest of their own: where they run, and with what.
 # shellcheck disable=SC2034 # for those who source this
-SPECIAL_PROGRAMS="tcp.sh noipv6.sh trace.sh docs.sh"
+SPECIAL_PROGRAMS="tcp.sh tcp_peer.sh noipv6.sh trace.sh docs.sh"
 
 special_options() {
 	case $1 in
 	noipv6.sh) echo "--append ipv6.disable=1" ;;
 	tcp.sh) echo "--image clients" ;;
+	# A packet that is used after it was freed shows in its poison.
+	tcp_peer.sh) echo "--append slub_debug=FZPU,skbuff_head_cache,skbuff_fclone_cache,skbuff_small_head" ;;
 	trace.sh | docs.sh) echo "--image trace --memory 2048" ;;
 	esac
 }
@@ -322,7 +324,7 @@ special_options() {
 # special_here PROGRAM KERNEL - does this program have its own guest for KERNEL?
 special_here() {
 	case $1 in
-	noipv6.sh | tcp.sh) return 0 ;;
+	noipv6.sh | tcp.sh | tcp_peer.sh) return 0 ;;
 	# The image with bpftrace in it is large: on one kernel.
 	trace.sh | docs.sh) [ "$2" = 6.1 ] ;;
 	*) return 1 ;;

@@ -29,7 +29,8 @@ set -eu -o pipefail
 . "$(dirname "$0")/lib.sh"
 
 # Anything like this on the console is a finding. Tests never print there.
-SPLATS='BUG:|WARNING:|possible .* locking|possible .* deadlock|INFO: |unregister_netdevice: waiting'
+# The slab allocator says "BUG skbuff_head_cache (Not tainted): Poison overwritten".
+SPLATS='BUG:|BUG [^ ]+ \(|WARNING:|possible .* locking|possible .* deadlock|INFO: |unregister_netdevice: waiting'
 SPLATS="$SPLATS|Kernel panic|Oops|general protection fault|KASAN|UBSAN|ODEBUG|refcount_t:"
 SPLATS="$SPLATS|ref_tracker:|detected stall|soft lockup|blocked for more than|corruption"
 SPLATS="$SPLATS|scheduling while atomic|sleeping function|Memory corruption|DEBUG_LOCKS_WARN"

@@ -1,0 +1,162 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# tcp_peer.sh - services on TCP and a peer that keeps no rule, see tcp_peer.c: after
+# each attack no connection is left, the counters balance, and others are served.
+#
+# On a stock kernel the guest's slab allocator poisons packets, see special_options()
+# in vm/lib.sh; what it has found shows in the kernel log, and at the latest at the
+# end of each test.
+#
+# KSOCKET_SOAK=1: 2,000 connections or more of the attacks, as many of random ones.
+# KSOCKET_SEED=N begins the random ones with that seed.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+ATTACKS="tiny shrink zero flood overlap urgent accept half_open reset end sack stamps numbers
+	headers collapse"
+# A short one of each, and some at random.
+COUNT=1 RANDOM_COUNT=5 COLLAPSES=20
+if [ -n "${KSOCKET_SOAK:-}" ]; then
+	COUNT=10 RANDOM_COUNT=200 COLLAPSES=300
+fi
+SEED=${KSOCKET_SEED:-$((RANDOM * 32768 + RANDOM))}
+
+# peer OPTION... ROLE ATTACK...
+peer() {
+	"$KSOCKET_TESTS/tcp_peer" "$@"
+}
+
+# slabs_validate: have the allocator look at all packets that are free, where it
+# poisons them
+slabs_validate() {
+	local file
+	for file in /sys/kernel/slab/skbuff_*/validate; do
+		{ echo 1 >"$file"; } 2>/dev/null || true
+	done
+}
+
+# serve PARAMETER=VALUE...: small buffers, whose bounds are reached soon
+serve() {
+	peer_wire
+	load listen_addr=:: listen_port=7000 rcvbuf=65536 sndbuf=131072 "$@"
+}
+
+# attack OPTION... ROLE: all of them, and some at random
+attack() {
+	# shellcheck disable=SC2086 # a list of words
+	peer -c "$COUNT" "$@" $ATTACKS
+	peer -c "$RANDOM_COUNT" -s "$SEED" "$@" random
+}
+
+# done_with [COMMAND...]: the books balance, a client of the stack's own is served
+done_with() {
+	[ $# = 0 ] || "$@"
+	slabs_validate
+	tcp_balanced -
+	rmmod ksocket
+}
+
+# client COMMAND...: every byte of it
+client() {
+	"$KSOCKET_TESTS/tcp_load" "$1" 127.0.0.1 7000 -c 2 "${@:2}"
+}
+
+echo_copy() {
+	serve proto=tcp mode=echo datapath=copy
+	attack echo
+	done_with client echo
+}
+
+echo_zerocopy() {
+	serve proto=tcp mode=echo datapath=zerocopy
+	attack echo
+	done_with client echo
+}
+
+discard() {
+	serve proto=tcp mode=discard
+	attack discard
+	done_with client put -q
+}
+
+# relay DATAPATH: to an honest echo; the client misbehaves
+relay() {
+	spawn - "$KSOCKET_TESTS/tcp_load" serve 7001 echo
+	wait_for 20 listening 7001 -
+	serve proto=tcp mode=relay reply_port=7001 "datapath=$1"
+	attack echo
+	done_with client echo
+}
+
+relay_copy() {
+	relay copy
+}
+
+relay_zerocopy() {
+	relay zerocopy
+}
+
+# The upstream misbehaves, and an honest client sends back what it gets.
+upstream_copy() {
+	serve proto=tcp mode=relay reply_addr=192.0.2.2 reply_port=7001 datapath=copy
+	attack -4 upstream
+	done_with
+}
+
+upstream_zerocopy() {
+	serve proto=tcp mode=relay reply_addr=2001:db8::2 reply_port=7001 datapath=zerocopy
+	attack -6 upstream
+	done_with
+}
+
+# So does the receiver of datagrams that go on by TCP; each connection more has to
+# be waited for.
+UPLINK_ATTACKS="tiny shrink zero overlap urgent half_open end sack headers"
+uplink() {
+	serve mode=relay reply_addr=192.0.2.2 reply_port=7001 reply_proto=tcp framing=newline
+	# shellcheck disable=SC2086 # a list of words
+	peer -4 -c "$COUNT" uplink $UPLINK_ATTACKS
+	peer -4 -c "$RANDOM_COUNT" -s "$SEED" uplink random
+	slabs_validate
+	unload
+}
+
+beacon() {
+	peer_wire
+	load mode=beacon interval=10 text="record 1" reply_addr=2001:db8::2 reply_port=7001 \
+		reply_proto=tcp framing=newline
+	peer -6 -b uplink tiny shrink sack end
+	unload
+}
+
+# The receive queue is put in order in the middle of a send.
+collapse() {
+	serve proto=tcp mode=echo datapath=copy
+	peer -4 -c "$COLLAPSES" echo collapse
+	slabs_validate
+	peer -6 -c "$COLLAPSES" echo collapse
+	done_with client echo
+}
+
+# Peers that are gone without a word, in every state.
+silent() {
+	serve proto=tcp mode=echo idle_timeout=2 keepalive=1
+	peer echo silent
+	[ -z "${KSOCKET_SOAK:-}" ] || peer echo silent_ends
+	done_with client echo
+}
+
+ksocket_run_tests \
+	collapse:"a receive queue that is put in order in the middle of a send" \
+	echo_copy:"echo, copy: a client that keeps no rule" \
+	echo_zerocopy:"echo, zerocopy: likewise" \
+	discard:"discard: likewise" \
+	relay_copy:"relay, copy: likewise" \
+	relay_zerocopy:"relay, zerocopy: likewise" \
+	upstream_copy:"relay, copy: an upstream that keeps no rule" \
+	upstream_zerocopy:"relay, zerocopy: likewise" \
+	uplink:"reply_proto=tcp: a receiver that keeps no rule" \
+	beacon:"beacons: likewise" \
+	silent:"peers that are gone without a word"
