@@ -35,6 +35,7 @@ static const char help[] =
 "  -s SEED      of the attack \"random\", whose first connection has this seed, the\n"
 "               next one SEED + 1 (default: the time, which is printed)\n"
 "  -b           uplink: of beacons\n"
+"  -v           say how long each attack takes\n"
 "  -l           list the attacks and exit\n"
 "\n"
 "Exit status: 0; 1 when the service did something wrong; 2 when it could not run.\n";
@@ -45,7 +46,7 @@ static const char help[] =
 #define STREAM_MAX	(1 << 20)
 #define CONNS_MAX	1100
 #define MSS		1460
-#define LINE		"record "
+#define LINE		"record-"
 
 /* Which version of a byte was sent. */
 #define SENT_A		1
@@ -81,6 +82,8 @@ enum role { ECHO, DISCARD, UPSTREAM, UPLINK };
  * @manual: nothing is acknowledged by itself
  * @packets: that came
  * @sent: which versions of each byte were sent
+ * @end: the first place that an end was sent for; behind it the stack may take
+ *	bytes for others
  * @line: the line that is coming, of an uplink
  * @line_len: its length
  */
@@ -98,6 +101,7 @@ struct conn {
 	bool listening, syn, ack, fin, rst, manual;
 	unsigned int packets;
 	__u8 *sent;
+	__u32 end;
 	char line[64];
 	size_t line_len;
 };
@@ -138,7 +142,7 @@ struct segment {
 
 static struct {
 	enum role role;
-	bool v4, v6, beacons;
+	bool v4, v6, beacons, verbose;
 	unsigned int count;
 	__u64 seed;
 } opt = { .v4 = true, .v6 = true, .count = 1 };
@@ -226,7 +230,7 @@ static void stream_check(struct conn *c, __u32 seq, const __u8 *data, size_t len
 	}
 	if (opt.role == DISCARD && len)
 		wrong("%zu bytes from a service that discards", len);
-	for (i = 0; i < len && place + i < STREAM_MAX; i++) {
+	for (i = 0; i < len && place + i < c->end; i++) {
 		__u8 sent = c->sent[place + i];
 
 		if (!((sent & SENT_A && data[i] == byte_at(c, place + i, false)) ||
@@ -330,6 +334,8 @@ static void send_segment(struct conn *c, const struct segment *s)
 	seg_end = s->seq + s->len + !!(s->flags & SYN) + !!(s->flags & FIN);
 	if (seg_end - c->high < 1 << 30)
 		c->high = seg_end;
+	if (s->flags & FIN && place_of(c, s->seq + s->len) < c->end)
+		c->end = place_of(c, s->seq + s->len);
 	packets_total++;
 	if (write(tun, start, sizeof(*v) + ip_len + len) < 0 && errno != EINVAL)
 		peer_die("write to " PEER_DEVICE);
@@ -574,6 +580,7 @@ static struct conn *conn_new(void)
 	c->snd = c->iss;
 	c->una = c->iss;
 	c->high = c->iss;
+	c->end = STREAM_MAX;
 	c->win = 65535;
 	c->scale = -1;
 	c->mss = MSS;
@@ -856,7 +863,7 @@ static void attack_flood(void)
 {
 	long before = peer_netstat("OfoPruned");
 	struct conn *c = conn_up();
-	unsigned int n = 1500, i;
+	unsigned int n = 600, i;
 
 	for (i = 0; i < n; i++) {
 		send_at(c, c->snd + 2 * (n - i), 1, false);
@@ -1239,7 +1246,11 @@ static void attack_headers(void)
 			s.opt_len = sizeof(options[i]);
 		}
 		s.bad_sum = i % 8 == 7;
-		s.doff = i % 8 == 6 ? below(16) : 0;
+		if (i % 8 == 6) {
+			/* Its bytes begin elsewhere, so they are old ones. */
+			s.doff = below(16);
+			s.seq = c->una - 200;
+		}
 		send_segment(c, &s);
 		if (i % 16 == 15) {
 			pump(1);
@@ -1264,7 +1275,7 @@ static void attack_collapse(void)
 	static int hits;
 	struct conn *c = conn_new();
 	long before, middle, after;
-	unsigned int i, sent = 0;
+	unsigned int i, acks, sent = 0;
 
 	c->win = 300;
 	c->manual = true;
@@ -1285,12 +1296,12 @@ static void attack_collapse(void)
 	while (receive())
 		;
 	middle = peer_netstat("PruneCalled");
-	for (i = 0; i < 200; i++) {
+	for (acks = 0; acks < 200; acks++) {
 		send_ack(c);
 		if (!receive())
 			break;
 	}
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 20; i++)
 		send_data(c, 60, 60);
 	pump(5);
 	after = peer_netstat("PruneCalled");
@@ -1300,8 +1311,8 @@ static void attack_collapse(void)
 		fill++;
 	else
 		hits++;
-	if (getenv("TCP_PEER_VERBOSE"))
-		printf("fill %u acks %u prunes %ld %ld hits %d\n", fill, i, middle - before,
+	if (opt.verbose)
+		printf("fill %u acks %u prunes %ld %ld hits %d\n", fill, acks, middle - before,
 		       after - middle, hits);
 	for (i = 0; i < 60; i++) {
 		send_ack(c);
@@ -1437,10 +1448,17 @@ static const struct attack {
 
 static void run(const struct attack *attack, bool v6)
 {
+	__s64 begin = peer_us(), end;
+
 	attack_name = attack->name;
 	attack_v6 = v6;
 	attack->run();
+	end = peer_us();
 	settle();
+	if (opt.verbose)
+		printf("%s: %lld ms and %lld ms\n", attack_name,
+		       (long long)(end - begin) / 1000,
+		       (long long)(peer_us() - end) / 1000);
 }
 
 static void run_named(const char *name)
@@ -1481,7 +1499,7 @@ static void read_args(int argc, char **argv)
 	int c;
 
 	opt.seed = time(NULL);
-	while ((c = getopt(argc, argv, "46c:s:blh")) != -1) {
+	while ((c = getopt(argc, argv, "46c:s:bvlh")) != -1) {
 		switch (c) {
 		case '4':
 			opt.v6 = false;
@@ -1497,6 +1515,9 @@ static void read_args(int argc, char **argv)
 			break;
 		case 'b':
 			opt.beacons = true;
+			break;
+		case 'v':
+			opt.verbose = true;
 			break;
 		case 'l':
 			for (i = 0; i < ATTACKS; i++)

@@ -25,7 +25,7 @@ SEED=${KSOCKET_SEED:-$((RANDOM * 32768 + RANDOM))}
 
 # peer OPTION... ROLE ATTACK...
 peer() {
-	"$KSOCKET_TESTS/tcp_peer" "$@"
+	"$KSOCKET_TESTS/tcp_peer" ${PEER_VERBOSE:+-v} "$@"
 }
 
 # slabs_validate: have the allocator look at all packets that are free, where it
@@ -125,7 +125,7 @@ uplink() {
 
 beacon() {
 	peer_wire
-	load mode=beacon interval=10 text="record 1" reply_addr=2001:db8::2 reply_port=7001 \
+	load mode=beacon interval=10 text=record-1 reply_addr=2001:db8::2 reply_port=7001 \
 		reply_proto=tcp framing=newline
 	peer -6 -b uplink tiny shrink sack end
 	unload
