@@ -622,6 +622,9 @@ static void client_close(void)
 	client_fd = -1;
 }
 
+/* How long the service has waited before its last connection. */
+static int connect_ms;
+
 /* Something to send for an uplink that has to connect, or to go on. */
 static void uplink_feed(unsigned int lines)
 {
@@ -648,6 +651,8 @@ static void uplink_feed(unsigned int lines)
 /* Its SYN was sent, or theirs is there. */
 static void conn_begin(struct conn *c)
 {
+	__s64 begin;
+
 	if (!c->listening) {
 		conn_syn(c);
 		if (!until(c->syn, patience()))
@@ -660,8 +665,10 @@ static void conn_begin(struct conn *c)
 		client_open();
 	}
 	/* An uplink waits longer after each failure. */
+	begin = peer_us();
 	if (!until(c->syn, 35000 * peer_slow()))
 		wrong("nobody connects to the upstream");
+	connect_ms = (peer_us() - begin) / 1000;
 }
 
 static void up(struct conn *c)
@@ -751,7 +758,7 @@ static void honest(void)
 		uplink_feed(20);
 		if (!until(c->rcv - c->irs > 20 * strlen(LINE), patience()))
 			wrong("an honest receiver gets no lines");
-		pump(400);
+		pump(connect_ms + 300);
 		send_flags(c, RST | ACK, c->snd, c->rcv);
 		return;
 	}

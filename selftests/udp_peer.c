@@ -680,7 +680,7 @@ static void send_piece(const struct packet *whole, const struct piece *piece, __
 static void run_plan(const struct plan *plan, bool v6)
 {
 	struct spec s = { .v6 = v6, .sport = -1 };
-	static __u32 id = 100;
+	static __u32 id;
 	long rx = taken();
 	struct packet pkt;
 	unsigned int i;
@@ -690,7 +690,8 @@ static void run_plan(const struct plan *plan, bool v6)
 	recent_n = 0;
 	packet_remember(&pkt);
 	answers = 0;
-	id++;
+	/* What is left of an earlier run waits for its missing pieces. */
+	id = id ? id + 1 : peer_us() / 1000 % 50000 + 1;
 	for (i = 0; i < 17 && (plan->pieces[i].len || plan->pieces[i].at); i++)
 		send_piece(&pkt, &plan->pieces[i], id);
 	marker(v6);
