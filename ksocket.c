@@ -899,33 +899,52 @@ static ktime_t ksocket_linger(void)
 	return ktime_add_ns(ktime_get(), KSOCKET_LINGER);
 }
 
-/*
- * Joining under the lock is safe because no worker ever takes it. Up to @linger
- * what is queued may still go out.
- */
-static void ksocket_service_stop(struct ksocket_service *svc,
-				 enum ksocket_stop_reason reason, ktime_t linger)
+/* From now on only the threads answer, and no list has the service any more. */
+static void ksocket_service_detach(struct ksocket_service *svc, ktime_t linger,
+				   struct list_head *detached)
 {
 	unsigned int i;
 
 	lockdep_assert_held(&svc->kn->lock);
 
 	svc->linger = linger;
-	list_del(&svc->node);
+	list_move_tail(&svc->node, detached);
 	ksocket_net_changed(svc->kn);
-	ksocket_guard_detach(svc);
 	for (i = 0; i < svc->cfg.threads; i++)
 		svc->transport->detach(&svc->workers[i]);
-	/* Softirqs may still be at work with what they have found before. */
-	synchronize_rcu_expedited();
+}
+
+/*
+ * Joining under the lock is safe because no worker ever takes it. Up to
+ * svc->linger what is queued may still go out.
+ */
+static void ksocket_service_finish(struct ksocket_service *svc,
+				   enum ksocket_stop_reason reason)
+{
+	unsigned int i;
+
+	list_del(&svc->node);
 	for (i = 0; i < svc->cfg.threads; i++)
 		ksocket_worker_close(&svc->workers[i]);
+	/* As long as a thread answers, its addresses make a loop. */
+	ksocket_guard_detach(svc);
 	ksocket_watch_stop(svc);
 
 	trace_ksocket_service_stop(svc);
 	ksocket_nl_stopped(svc->net, svc->cfg.name, reason);
 	ksocket_info(svc->net, "service %s stopped\n", svc->cfg.name);
 	ksocket_service_free(svc);
+}
+
+static void ksocket_service_stop(struct ksocket_service *svc,
+				 enum ksocket_stop_reason reason, ktime_t linger)
+{
+	LIST_HEAD(detached);
+
+	ksocket_service_detach(svc, linger, &detached);
+	/* Softirqs may still be at work with what they have found before. */
+	synchronize_rcu_expedited();
+	ksocket_service_finish(svc, reason);
 }
 
 /* The port may be the same, so the old one has to go first. */
@@ -1235,6 +1254,7 @@ static int __net_init ksocket_net_init(struct net *net)
 	struct ksocket_net *kn = ksocket_net(net);
 	int err;
 
+	kn->net = net;
 	mutex_init(&kn->lock);
 	INIT_LIST_HEAD(&kn->services);
 	kn->changes = 1;
@@ -1248,25 +1268,45 @@ static int __net_init ksocket_net_init(struct net *net)
 	return err;
 }
 
-static void ksocket_net_close(struct ksocket_net *kn,
-			      enum ksocket_stop_reason reason, ktime_t linger)
+/* Nothing starts here any more, and nothing that is here is found. */
+static void ksocket_net_close(struct ksocket_net *kn, ktime_t linger,
+			      struct list_head *detached)
 {
 	struct ksocket_service *svc, *next;
 
 	mutex_lock(&kn->lock);
 	kn->closed = true;
 	list_for_each_entry_safe(svc, next, &kn->services, node)
-		ksocket_service_stop(svc, reason, linger);
+		ksocket_service_detach(svc, linger, detached);
 	mutex_unlock(&kn->lock);
+}
+
+/* As ksocket_service_stop(), with one grace period for all: they would add up. */
+static void ksocket_services_finish(struct list_head *detached,
+				    enum ksocket_stop_reason reason)
+{
+	struct ksocket_service *svc, *next;
+
+	if (!list_empty(detached))
+		synchronize_rcu_expedited();
+	list_for_each_entry_safe(svc, next, detached, node) {
+		struct ksocket_net *kn = svc->kn;
+
+		mutex_lock(&kn->lock);
+		ksocket_service_finish(svc, reason);
+		mutex_unlock(&kn->lock);
+	}
 }
 
 static void __net_exit ksocket_net_exit(struct net *net)
 {
 	struct ksocket_net *kn = ksocket_net(net);
+	LIST_HEAD(detached);
 
 	ksocket_proc_exit(net);
-	/* All other namespaces that end are waiting. */
-	ksocket_net_close(kn, KSOCKET_STOP_REASON_NAMESPACE_EXIT, 0);
+	/* All other namespaces that end are waiting, so nothing lingers. */
+	ksocket_net_close(kn, 0, &detached);
+	ksocket_services_finish(&detached, KSOCKET_STOP_REASON_NAMESPACE_EXIT);
 	ksocket_guard_net_exit(kn);
 	ksocket_udp_demux_exit(net);
 	mutex_destroy(&kn->lock);
@@ -1354,13 +1394,23 @@ static void ksocket_close_all(void)
 {
 	/* One for all, or the many would add up. */
 	ktime_t linger = ksocket_linger();
+	struct ksocket_net *kn, *next;
+	LIST_HEAD(detached);
 	struct net *net;
+	LIST_HEAD(held);
 
 	down_read(&net_rwsem);
 	for_each_net(net)
-		ksocket_net_close(ksocket_net(net),
-				  KSOCKET_STOP_REASON_MODULE_UNLOAD, linger);
+		if (maybe_get_net(net))
+			list_add_tail(&ksocket_net(net)->held, &held);
 	up_read(&net_rwsem);
+
+	list_for_each_entry(kn, &held, held)
+		ksocket_net_close(kn, linger, &detached);
+	ksocket_services_finish(&detached, KSOCKET_STOP_REASON_MODULE_UNLOAD);
+	/* With its last reference a namespace goes, and @kn with it. */
+	list_for_each_entry_safe(kn, next, &held, held)
+		put_net(kn->net);
 }
 
 static void __exit ksocket_exit(void)

@@ -720,6 +720,8 @@ do {									\
 
 /**
  * struct ksocket_net - what ksocket keeps for one network namespace
+ * @net: the namespace
+ * @held: among those that the unload holds
  * @lock: guards @services and the writers of @endpoints
  * @services: list of struct ksocket_service
  * @next_id: of the next service
@@ -732,6 +734,8 @@ do {									\
  * @demux: the senders that are known, NULL before the first worker that wants it
  */
 struct ksocket_net {
+	struct net *net;
+	struct list_head held;
 	struct mutex lock;	/* see above; workers never take it */
 	struct list_head services;
 	unsigned int next_id;

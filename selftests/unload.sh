@@ -119,8 +119,32 @@ rounds() {
 		assert_le "growth in kB" $(($(kernel_kb) - before)) $((n * 16))
 }
 
+# Many services cost what they take, not a grace period each. A probe counts those
+# that the unload waits for; and what makes namespaces meanwhile does not wait for it.
+many_are_quick() {
+	local probes=$TRACING/kprobe_events i waits times
+	[ -e "$probes" ] || skip "no events of probes"
+	trace_make
+	load listen_port=0
+	for i in {1..60}; do
+		"$KSOCKET_TESTS/ksocketctl" add "s$i" listen "127.0.0.1:$((PORT + i))" echo
+	done
+	echo 'p:ksocket_test/waits synchronize_rcu_expedited' >>"$probes"
+	echo 1 >"$TRACE_INSTANCE/events/ksocket_test/waits/enable"
+	times=$("$KSOCKET_TESTS/unload_time")
+	echo 0 >"$TRACE_INSTANCE/events/ksocket_test/waits/enable"
+	waits=$(grep -c ' waits: ' "$TRACE_INSTANCE/trace" || true)
+	: >"$TRACE_INSTANCE/trace"
+	echo '-:ksocket_test/waits' >>"$probes"
+	echo "60 services: $times microseconds, $waits grace periods"
+	assert_ge "grace periods" "$waits" 1
+	assert_le "grace periods" "$waits" 20
+	nothing_left $PORT
+}
+
 ksocket_run_tests \
 	idle_is_quick:"rmmod while idle: under 100 ms" \
 	flood_is_quick:"rmmod under a flood: under 1 s" \
+	many_are_quick:"rmmod of many services waits as for one" \
 	no_users:"a running service does not hold the module" \
 	rounds:"load, traffic, unload, again and again: nothing is left"
