@@ -101,7 +101,11 @@ no_warning() {
 check_build() {
 	local kernel=$1 src=$2 ko
 	ko=$(MAKEARGS=$(build_args "$kernel") "$VM_DIR/build.sh" "$kernel" "$src") || return 1
-	no_warning "${ko%/*}/build.log"
+	no_warning "${ko%/*}/build.log" || return 1
+	if grep -qaF "${ko%/*}/" "$ko"; then
+		echo "error: the module holds the path that it was built in"
+		return 1
+	fi
 }
 
 static_build() {
