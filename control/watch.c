@@ -109,6 +109,9 @@ void ksocket_watch_refused(struct ksocket_service *svc, int err)
 {
 	struct ksocket_watch *watch = &svc->watch;
 
+	/* This host has no source port left, and of the receiver nothing is known. */
+	if (err == EADDRNOTAVAIL)
+		return;
 	if (READ_ONCE(watch->taken))
 		WRITE_ONCE(watch->taken, false);
 	/* Once in a look: under a flood of errors these are two loads. */

@@ -277,6 +277,7 @@ static enum ksocket_close ksocket_tcp_upstream_reason(int err)
 	case -ENOMEM:
 	case -ENOBUFS:
 	case -ENFILE:
+	case -EADDRNOTAVAIL:	/* no source port is left */
 		return KSOCKET_CLOSE_NOMEM;
 	default:
 		return KSOCKET_CLOSE_UPSTREAM_UNREACHABLE;
