@@ -1044,12 +1044,18 @@ static int ksocket_service_start_locked(struct net *net,
 		return ksocket_report_field(rep, -EEXIST, KSOCKET_FIELD_NAME,
 					    "a service of this name exists",
 					    "a service '%s' exists", cfg->name);
-	if (!ksocket_config_same(&old->cfg, cfg))
-		return ksocket_report_field(rep, -EEXIST, KSOCKET_FIELD_NAME,
-					    "a service of this name exists and is another",
-					    "a service '%s' exists and is another",
+	/* Its connections and counters go on: a stop would lose what is under way. */
+	if (ksocket_config_same(&old->cfg, cfg))
+		return ksocket_report_field(rep, 0, KSOCKET_FIELD_NONE,
+					    "unchanged, the service does that already",
+					    "service '%s' is unchanged",
 					    cfg->name);
-	return 0;
+	if (how == KSOCKET_START_REPLACE)
+		return ksocket_service_replace(old, cfg, rep);
+	return ksocket_report_field(rep, -EEXIST, KSOCKET_FIELD_NAME,
+				    "a service of this name exists and is another",
+				    "a service '%s' exists and is another",
+				    cfg->name);
 }
 
 /**
@@ -1057,7 +1063,7 @@ static int ksocket_service_start_locked(struct net *net,
  * @net: the namespace it lives and dies in; no reference is taken
  * @cfg: what to do; copied
  * @how: what to do about a name that is taken
- * @rep: says what was wrong
+ * @rep: says what was wrong, or that a service does just that already
  *
  * The one verb behind every control door. Nothing half-started is ever
  * visible: either the service is in the namespace's list with its threads

@@ -215,7 +215,7 @@ enum ksocket_field {
 };
 
 /**
- * struct ksocket_report - why a verb failed
+ * struct ksocket_report - why a verb failed, or has changed nothing
  * @field: what is at fault
  * @brief: one line without values, which outlives everything; an extack cannot
  *	keep any other before Linux 6.2
@@ -966,7 +966,7 @@ size_t ksocket_beacon_compose(const struct ksocket_config *cfg, u64 seq,
  * enum ksocket_start - what to do about a name that is taken
  * @KSOCKET_START_SAME: nothing, if that service does just what is asked
  * @KSOCKET_START_NEW: refuse it
- * @KSOCKET_START_REPLACE: stop that service first
+ * @KSOCKET_START_REPLACE: likewise, and stop a service that does anything else
  */
 enum ksocket_start {
 	KSOCKET_START_SAME,

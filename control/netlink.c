@@ -50,23 +50,49 @@ static const int ksocket_nl_fields[] = {
 	[KSOCKET_FIELD_REPLY] = KSOCKET_A_SERVICE_REPLY,
 	[KSOCKET_FIELD_DEVICE] = KSOCKET_A_SERVICE_IFINDEX,
 	[KSOCKET_FIELD_THREADS] = KSOCKET_A_SERVICE_THREADS,
+	[KSOCKET_FIELD_BUFFER_SIZE] = KSOCKET_A_SERVICE_BUFFER_SIZE,
 	[KSOCKET_FIELD_RCVBUF] = KSOCKET_A_SERVICE_RCVBUF,
 	[KSOCKET_FIELD_SNDBUF] = KSOCKET_A_SERVICE_SNDBUF,
+	[KSOCKET_FIELD_MIN_SOURCE_PORT] = KSOCKET_A_SERVICE_MIN_SOURCE_PORT,
 	[KSOCKET_FIELD_DATAPATH] = KSOCKET_A_SERVICE_DATAPATH,
+	[KSOCKET_FIELD_GRO] = KSOCKET_A_SERVICE_GRO,
 	[KSOCKET_FIELD_MODE] = KSOCKET_A_SERVICE_MODE,
 	[KSOCKET_FIELD_TEXT] = KSOCKET_A_SERVICE_TEXT,
+	[KSOCKET_FIELD_PROTO] = KSOCKET_A_SERVICE_PROTO,
+	[KSOCKET_FIELD_MAX_CONNECTIONS] = KSOCKET_A_SERVICE_MAX_CONNECTIONS,
+	[KSOCKET_FIELD_BACKLOG] = KSOCKET_A_SERVICE_BACKLOG,
+	[KSOCKET_FIELD_IDLE_TIMEOUT] = KSOCKET_A_SERVICE_IDLE_TIMEOUT,
+	[KSOCKET_FIELD_KEEPALIVE] = KSOCKET_A_SERVICE_KEEPALIVE,
 	[KSOCKET_FIELD_INTERVAL] = KSOCKET_A_SERVICE_INTERVAL,
 	[KSOCKET_FIELD_REPLY_PROTO] = KSOCKET_A_SERVICE_REPLY_PROTO,
+	[KSOCKET_FIELD_FRAMING] = KSOCKET_A_SERVICE_FRAMING,
+	[KSOCKET_FIELD_QUEUE_BYTES] = KSOCKET_A_SERVICE_QUEUE_BYTES,
+	[KSOCKET_FIELD_TTL] = KSOCKET_A_SERVICE_TTL,
+	[KSOCKET_FIELD_DSCP] = KSOCKET_A_SERVICE_DSCP,
+	[KSOCKET_FIELD_NEWLINE] = KSOCKET_A_SERVICE_NEWLINE,
 };
 
-/* What a verb has to say becomes the request's extended acknowledgment. */
+/* The fields that a request has, bit n for field n. */
+static u32 ksocket_nl_given(const struct genl_info *info)
+{
+	enum ksocket_field i;
+	u32 given = 0;
+
+	for (i = KSOCKET_FIELD_NONE + 1; i < KSOCKET_FIELD_MAX; i++)
+		if (info->attrs[ksocket_nl_fields[i]])
+			given |= BIT(i);
+
+	return given;
+}
+
+/*
+ * What a verb has to say becomes the request's extended acknowledgment, also where
+ * it has succeeded.
+ */
 static int ksocket_nl_refuse(struct genl_info *info, int err,
 			     const struct ksocket_report *rep)
 {
 	const struct nlattr *attr = NULL;
-
-	if (!err)
-		return 0;
 
 	if (rep->field)
 		attr = info->attrs[ksocket_nl_fields[rep->field]];
