@@ -1177,10 +1177,36 @@ int ksocket_service_set(struct net *net, const char *name,
 
 	mutex_lock(&kn->lock);
 	svc = ksocket_service_find(kn, name, rep);
-	if (svc)
-		ksocket_service_change(svc, change);
+	err = svc ? ksocket_service_change(svc, change, rep) : -ENOENT;
 	mutex_unlock(&kn->lock);
-	return svc ? 0 : -ENOENT;
+	return err;
+}
+
+/* Why a datagram of user space was not sent. */
+static int ksocket_service_send_failed(const struct ksocket_service *svc,
+				       int err, struct ksocket_report *rep)
+{
+	const char *why = "the stack would not send it";
+
+	switch (err) {
+	case -ENOTCONN:
+		why = "the queue is full, and there is no connection to the receiver";
+		err = -ENOBUFS;
+		break;
+	case -EXFULL:
+		why = "the queue is full, the receiver takes less than comes";
+		err = -ENOBUFS;
+		break;
+	case -EMSGSIZE:
+		why = "too long for the queue, the protocol or the path";
+		break;
+	case -EBADMSG:
+		why = "the framing allows no newline before the end";
+		break;
+	}
+	return ksocket_report_field(rep, err, KSOCKET_FIELD_NONE, why,
+				    "cannot send to %s: %s: errno %d",
+				    svc->reply_text, why, -err);
 }
 
 static int ksocket_service_send_one(struct ksocket_service *svc,
@@ -1211,10 +1237,7 @@ static int ksocket_service_send_one(struct ksocket_service *svc,
 
 	err = svc->transport->send(worker, &dgram);
 	if (err && err != -EINPROGRESS)
-		return ksocket_report_field(rep, err, KSOCKET_FIELD_NONE,
-					    "the stack would not send it",
-					    "cannot send to %s: errno %d",
-					    svc->reply_text, -err);
+		return ksocket_service_send_failed(svc, err, rep);
 
 	ksocket_count_user_send(worker);
 	return 0;

@@ -93,8 +93,8 @@ __attribute__((format(printf, 1, 2), noreturn))
 void usage_error(const char *fmt, ...);
 
 /* netlink.c */
-void nl_open(void);
 extern bool nl_incomplete;
+extern char nl_said[128];
 struct request *nl_request(int cmd, int flags);
 void nl_word(struct request *req, const char *what, const char *value);
 void nl_put(struct request *req, int type, size_t len, const void *data,

@@ -63,8 +63,9 @@ static void help(FILE *out)
 	      "\n"
 	      "       ksocketctl list\n"
 	      "       ksocketctl show [ NAME ]\n"
-	      "       ksocketctl { add | replace } NAME listen ADDR:PORT MODE [ SETTING ]...\n"
-	      "       ksocketctl { add | replace } NAME beacon ADDR:PORT\n"
+	      "       ksocketctl { add | replace | ensure } NAME listen ADDR:PORT MODE\n"
+	      "                  [ SETTING ]...\n"
+	      "       ksocketctl { add | replace | ensure } NAME beacon ADDR:PORT\n"
 	      "                  [ interval MILLISECONDS ] [ text TEXT ] [ SETTING ]...\n"
 	      "       ksocketctl set NAME { rcvbuf | sndbuf | min-source-port } NUMBER ...\n"
 	      "       ksocketctl del NAME\n"
@@ -82,7 +83,8 @@ static void help(FILE *out)
 	      "             min-source-port PORT | proto { udp | tcp } |\n"
 	      "             max-connections NUMBER | backlog NUMBER | idle-timeout SECONDS |\n"
 	      "             keepalive SECONDS | reply-proto { udp | tcp } |\n"
-	      "             framing { none | newline | length } | queue-bytes BYTES |\n"
+	      "             framing { none | newline | length | octet-counting } |\n"
+	      "             newline { drop | escape | space } | queue-bytes BYTES |\n"
 	      "             ttl { inherit | system } | dscp { inherit | zero } }\n"
 	      "ADDR    := { IPV4 | [IPV6] | [IPV6%DEVICE] }\n"
 	      "OPTIONS := { -j[son] | -p[retty] | -n[etns] NAME | -t[imestamp] |\n"
@@ -153,6 +155,11 @@ static int cmd_stats(char **argv)
 			prometheus = true;
 		else if (name)
 			args_end(argv);
+		else if (!strcmp(*argv, "--"))
+			name = *++argv ? *argv : args_next(&argv, "the name of a service");
+		else if (**argv == '-')
+			usage_error("unknown option '%s', need --prometheus, or -- before a name",
+				    *argv);
 		else
 			name = *argv;
 	}
@@ -196,6 +203,12 @@ static int new_service(int flags, char **argv)
 
 	args_service(req, argv);
 	nl_do(req);
+	if (strncmp(nl_said, "unchanged", strlen("unchanged")))
+		return 0;
+	if (options.json)
+		print_json(json_pack("{s:b}", "unchanged", true));
+	else
+		puts("unchanged");
 	return 0;
 }
 
@@ -207,6 +220,11 @@ static int cmd_add(char **argv)
 static int cmd_replace(char **argv)
 {
 	return new_service(NLM_F_REPLACE | NLM_F_CREATE, argv);
+}
+
+static int cmd_ensure(char **argv)
+{
+	return new_service(NLM_F_CREATE, argv);
 }
 
 static int cmd_set(char **argv)
@@ -365,6 +383,7 @@ static const struct command {
 	{ "show", cmd_show },
 	{ "add", cmd_add },
 	{ "replace", cmd_replace },
+	{ "ensure", cmd_ensure },
 	{ "set", cmd_set },
 	{ "del", cmd_del },
 	{ "delete", cmd_del },
@@ -477,8 +496,6 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	command = find_command(*argv);
-	if (command->run != cmd_help)
-		nl_open();
 	status = command->run(argv + 1);
 	if (fflush(stdout) || ferror(stdout)) {
 		complain("cannot write: %s", strerror(errno));

@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/genetlink.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -17,6 +18,9 @@
 
 /* A dump may lack something, which was said. */
 bool nl_incomplete;
+
+/* What the kernel has said of the last request that it has not refused, or "". */
+char nl_said[128];
 
 static struct mnl_socket *nl;
 static int family, group;
@@ -517,7 +521,7 @@ struct request *nl_request(int cmd, int flags)
 	static struct request req;
 
 	req.n_words = 0;
-	req.nlh = put_header(req.buf, family, flags, cmd, KSOCKET_GENL_VERSION);
+	req.nlh = put_header(req.buf, 0, flags, cmd, KSOCKET_GENL_VERSION);
 	return &req;
 }
 
@@ -555,29 +559,79 @@ void nl_put(struct request *req, int type, size_t len, const void *data,
 		usage_error("%s is too long", what);
 }
 
-/* What the kernel says of an error: its words, and which attribute it is about. */
-static void refused(const struct request *req, const struct nlmsghdr *nlh,
-		    int err)
+/* What the kernel adds to an error, or to success. */
+struct words {
+	const char *said;
+	unsigned int offset;
+	const struct nlattr *policy;
+};
+
+static struct words read_words(const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *msg = mnl_nlmsg_get_payload(nlh);
-	unsigned int i, offset = 0, skip = sizeof(*msg);
-	const char *said = NULL, *what = NULL, *value = NULL;
+	unsigned int skip = sizeof(*msg);
 	const struct nlattr *attr;
+	struct words words = {};
 
 	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
 		skip += mnl_nlmsg_get_payload_len(&msg->msg);
 	if (nlh->nlmsg_type == NLMSG_DONE)
 		skip = sizeof(int);
-	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
-		mnl_attr_for_each(attr, nlh, skip) {
-			if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)
-				said = mnl_attr_get_str(attr);
-			if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_OFFS)
-				offset = mnl_attr_get_u32(attr);
-		}
+	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
+		return words;
 
-	for (i = 0; req && offset && i < req->n_words; i++)
-		if (req->words[i].offset <= offset) {
+	mnl_attr_for_each(attr, nlh, skip) {
+		if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)
+			words.said = mnl_attr_get_str(attr);
+		if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_OFFS)
+			words.offset = mnl_attr_get_u32(attr);
+		if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_POLICY)
+			words.policy = attr;
+	}
+	return words;
+}
+
+/* What is allowed, where the policy of the attribute says so. Return: @words.said or @buf */
+static const char *say_allowed(const struct words *words, char *buf, size_t size)
+{
+	uint64_t min = 0, max = 0;
+	uint32_t longest = 0;
+	const struct nlattr *attr;
+
+	if (!words->policy)
+		return words->said;
+	mnl_attr_for_each_nested(attr, words->policy) {
+		if (mnl_attr_get_type(attr) == NL_POLICY_TYPE_ATTR_MIN_VALUE_U)
+			min = mnl_attr_get_u64(attr);
+		if (mnl_attr_get_type(attr) == NL_POLICY_TYPE_ATTR_MAX_VALUE_U)
+			max = mnl_attr_get_u64(attr);
+		if (mnl_attr_get_type(attr) == NL_POLICY_TYPE_ATTR_MAX_LENGTH)
+			longest = mnl_attr_get_u32(attr);
+	}
+	if (max >= UINT32_MAX)
+		snprintf(buf, size, "out of range, allowed %" PRIu64 " and more", min);
+	else if (max)
+		snprintf(buf, size, "out of range, allowed %" PRIu64 " to %" PRIu64, min, max);
+	else if (longest)
+		snprintf(buf, size, "too long, allowed %" PRIu32 " bytes", longest);
+	else
+		return words->said;
+	return buf;
+}
+
+/* What the kernel says of an error: its words, and which attribute it is about. */
+static void refused(const struct request *req, const struct nlmsghdr *nlh,
+		    int err)
+{
+	const struct nlmsgerr *msg = mnl_nlmsg_get_payload(nlh);
+	const char *said, *what = NULL, *value = NULL;
+	struct words words = read_words(nlh);
+	char allowed[128];
+	unsigned int i;
+
+	said = say_allowed(&words, allowed, sizeof(allowed));
+	for (i = 0; req && words.offset && i < req->n_words; i++)
+		if (req->words[i].offset <= words.offset) {
 			what = req->words[i].what;
 			value = req->words[i].value;
 		}
@@ -603,6 +657,13 @@ struct reply {
 	void *arg;
 	bool torn;
 };
+
+static void note_said(const struct nlmsghdr *nlh)
+{
+	struct words words = read_words(nlh);
+
+	snprintf(nl_said, sizeof(nl_said), "%s", words.said ? words.said : "");
+}
 
 /**
  * receive() - the next messages
@@ -638,12 +699,13 @@ static int receive(const struct request *req, struct reply *reply)
 		}
 		if (*err)
 			refused(req, nlh, -*err);
+		note_said(nlh);
 		return 0;
 	}
 	return 1;
 }
 
-static void exchange(struct request *req, struct reply *reply)
+static void exchange_open(struct request *req, struct reply *reply)
 {
 	int more;
 
@@ -654,6 +716,16 @@ static void exchange(struct request *req, struct reply *reply)
 		if (more < 0)
 			die_errno("cannot hear the kernel");
 	} while (more);
+}
+
+static void nl_open(void);
+
+/* Words are understood before the kernel is asked for anything. */
+static void exchange(struct request *req, struct reply *reply)
+{
+	nl_open();
+	req->nlh->nlmsg_type = family;
+	exchange_open(req, reply);
 }
 
 static void take_one(const struct nlmsghdr *nlh, void *arg)
@@ -715,6 +787,7 @@ json_t *nl_dump(int cmd)
  */
 void nl_subscribe(void)
 {
+	nl_open();
 	if (mnl_socket_setsockopt(nl, NETLINK_ADD_MEMBERSHIP, &group,
 				  sizeof(group)) < 0)
 		die_errno("cannot hear events");
@@ -793,16 +866,16 @@ static void find_family(void)
 	req.nlh = put_header(req.buf, GENL_ID_CTRL, NLM_F_ACK,
 			     CTRL_CMD_GETFAMILY, 1);
 	mnl_attr_put_strz(req.nlh, CTRL_ATTR_FAMILY_NAME, KSOCKET_GENL_NAME);
-	exchange(&req, &reply);
+	exchange_open(&req, &reply);
 }
 
-/**
- * nl_open() - ready for requests, or the program ends
- */
-void nl_open(void)
+/* Ready for requests, or the program ends. */
+static void nl_open(void)
 {
 	int on = 1;
 
+	if (nl)
+		return;
 	nl = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC);
 	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
 		die_errno("cannot open a netlink socket");

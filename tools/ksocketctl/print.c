@@ -715,12 +715,15 @@ static void print_time(json_t *event)
 {
 	struct timeval now;
 	struct tm tm;
-	char text[64], whole[96];
+	char text[64], offset[8], whole[96];
 
 	gettimeofday(&now, NULL);
 	localtime_r(&now.tv_sec, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(whole, sizeof(whole), "%s.%06ld", text, (long)now.tv_usec);
+	/* Once a year an hour comes twice: ISO 8601, with the offset from UTC. */
+	strftime(offset, sizeof(offset), "%z", &tm);
+	snprintf(whole, sizeof(whole), "%s.%06ld%.3s:%s", text, (long)now.tv_usec,
+		 offset, offset + 3);
 	if (options.json)
 		json_object_set_new(event, "timestamp", json_string(whole));
 	else
