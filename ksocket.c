@@ -170,6 +170,7 @@ static const char *const ksocket_framings[] = {
 	[KSOCKET_FRAMING_NONE] = "none",
 	[KSOCKET_FRAMING_NEWLINE] = "newline",
 	[KSOCKET_FRAMING_LENGTH] = "length",
+	[KSOCKET_FRAMING_OCTET_COUNTING] = "octet-counting",
 };
 
 /**
@@ -1038,8 +1039,6 @@ static int ksocket_service_start_locked(struct net *net,
 	old = ksocket_service_lookup(kn, cfg->name);
 	if (!old)
 		return ksocket_service_start_one(net, cfg, rep);
-	if (how == KSOCKET_START_REPLACE)
-		return ksocket_service_replace(old, cfg, rep);
 	if (how == KSOCKET_START_NEW)
 		return ksocket_report_field(rep, -EEXIST, KSOCKET_FIELD_NAME,
 					    "a service of this name exists",
@@ -1136,11 +1135,24 @@ static void ksocket_worker_set(struct ksocket_worker *worker,
 	}
 }
 
-static void ksocket_service_change(struct ksocket_service *svc,
-				   const struct ksocket_change *change)
+static int ksocket_service_change(struct ksocket_service *svc,
+				  const struct ksocket_change *change,
+				  struct ksocket_report *rep)
 {
 	struct ksocket_config *cfg = &svc->cfg;
 	unsigned int i;
+	u32 given = 0;
+	int err;
+
+	if (change->rcvbuf)
+		given |= BIT(KSOCKET_FIELD_RCVBUF);
+	if (change->sndbuf)
+		given |= BIT(KSOCKET_FIELD_SNDBUF);
+	if (change->has_min_source_port)
+		given |= BIT(KSOCKET_FIELD_MIN_SOURCE_PORT);
+	err = ksocket_config_check_given(cfg, given, rep);
+	if (err)
+		return err;
 
 	if (change->rcvbuf)
 		cfg->rcvbuf = change->rcvbuf;
@@ -1150,6 +1162,7 @@ static void ksocket_service_change(struct ksocket_service *svc,
 		WRITE_ONCE(cfg->min_source_port, change->min_source_port);
 	for (i = 0; i < cfg->threads; i++)
 		ksocket_worker_set(&svc->workers[i], change);
+	return 0;
 }
 
 /**
@@ -1160,7 +1173,7 @@ static void ksocket_service_change(struct ksocket_service *svc,
  * @rep: says what was wrong
  *
  * Context: process context, may sleep; takes the namespace's lock.
- * Return: 0, -ENOENT or -EPERM.
+ * Return: 0, -ENOENT, -EPERM, or -EINVAL for what has no effect on it.
  */
 int ksocket_service_set(struct net *net, const char *name,
 			const struct ksocket_change *change,
@@ -1418,7 +1431,11 @@ err_watch:
 }
 module_init(ksocket_init);
 
-/* While there still is somebody to be told, and for good. */
+/*
+ * As long as events can be sent, and for good. The list of namespaces is locked only
+ * to hold them: a new namespace or device would wait for the end of all services.
+ * Namespaces that are ending stop their services themselves.
+ */
 static void ksocket_close_all(void)
 {
 	/* One for all, or the many would add up. */

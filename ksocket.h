@@ -100,7 +100,7 @@ struct task_struct;
 	X(QUEUE_SLOW, "queue_slow", \
 	  "reply_proto tcp: the queue is full, the receiver takes less than comes") \
 	X(FRAMING, "framing", \
-	  "framing newline: there is a newline before the end of it") \
+	  "framing newline, newline drop: there is a newline before the end of it") \
 	X(TTL, "ttl", \
 	  "the TTL or hop limit of the request is used up; an answer leaves with one less")
 
@@ -139,7 +139,7 @@ enum ksocket_drop {
 	X(UPSTREAM_TIMEOUT, "upstream_timeout", \
 	  "mode relay: the receiver has not answered for 10 s") \
 	X(NOMEM, "nomem", \
-	  "no memory for it") \
+	  "no memory for it, or no source port on the way to the receiver") \
 	X(STOPPED, "stopped", \
 	  "the service has stopped")
 
@@ -183,20 +183,36 @@ enum ksocket_beacon_count {
 };
 
 /**
- * enum ksocket_field - what of a configuration is at fault
+ * enum ksocket_field - a part of a configuration that can be given, or be at fault
  * @KSOCKET_FIELD_NONE: nothing in particular
  * @KSOCKET_FIELD_NAME: the name
  * @KSOCKET_FIELD_LISTEN: the listen address or port
  * @KSOCKET_FIELD_REPLY: the receiver's address or port
  * @KSOCKET_FIELD_DEVICE: the device
  * @KSOCKET_FIELD_THREADS: the number of threads
+ * @KSOCKET_FIELD_BUFFER_SIZE: the longest datagram
  * @KSOCKET_FIELD_RCVBUF: the receive buffer
  * @KSOCKET_FIELD_SNDBUF: the send buffer
+ * @KSOCKET_FIELD_MIN_SOURCE_PORT: the lowest source port
  * @KSOCKET_FIELD_DATAPATH: the datapath
+ * @KSOCKET_FIELD_GRO: whether bursts are taken as one packet
  * @KSOCKET_FIELD_MODE: the mode
  * @KSOCKET_FIELD_TEXT: the text
+ * @KSOCKET_FIELD_PROTO: what the requests come by
+ * @KSOCKET_FIELD_MAX_CONNECTIONS: the limit of connections
+ * @KSOCKET_FIELD_BACKLOG: the connections that may wait
+ * @KSOCKET_FIELD_IDLE_TIMEOUT: how long a connection may be idle
+ * @KSOCKET_FIELD_KEEPALIVE: when a silent peer is asked
  * @KSOCKET_FIELD_INTERVAL: the interval
  * @KSOCKET_FIELD_REPLY_PROTO: what is sent to the receiver by
+ * @KSOCKET_FIELD_FRAMING: how datagrams are told apart in a connection
+ * @KSOCKET_FIELD_QUEUE_BYTES: the size of the queue before that
+ * @KSOCKET_FIELD_TTL: the TTL or hop limit
+ * @KSOCKET_FIELD_DSCP: the DSCP
+ * @KSOCKET_FIELD_NEWLINE: what becomes of newlines before the end
+ * @KSOCKET_FIELD_MAX: number of fields
+ *
+ * Each has a row in the table of control/config.c.
  */
 enum ksocket_field {
 	KSOCKET_FIELD_NONE,
@@ -205,13 +221,27 @@ enum ksocket_field {
 	KSOCKET_FIELD_REPLY,
 	KSOCKET_FIELD_DEVICE,
 	KSOCKET_FIELD_THREADS,
+	KSOCKET_FIELD_BUFFER_SIZE,
 	KSOCKET_FIELD_RCVBUF,
 	KSOCKET_FIELD_SNDBUF,
+	KSOCKET_FIELD_MIN_SOURCE_PORT,
 	KSOCKET_FIELD_DATAPATH,
+	KSOCKET_FIELD_GRO,
 	KSOCKET_FIELD_MODE,
 	KSOCKET_FIELD_TEXT,
+	KSOCKET_FIELD_PROTO,
+	KSOCKET_FIELD_MAX_CONNECTIONS,
+	KSOCKET_FIELD_BACKLOG,
+	KSOCKET_FIELD_IDLE_TIMEOUT,
+	KSOCKET_FIELD_KEEPALIVE,
 	KSOCKET_FIELD_INTERVAL,
 	KSOCKET_FIELD_REPLY_PROTO,
+	KSOCKET_FIELD_FRAMING,
+	KSOCKET_FIELD_QUEUE_BYTES,
+	KSOCKET_FIELD_TTL,
+	KSOCKET_FIELD_DSCP,
+	KSOCKET_FIELD_NEWLINE,
+	KSOCKET_FIELD_MAX,
 };
 
 /**
@@ -315,6 +345,10 @@ struct ksocket_mode;
  *	%KSOCKET_QUEUE_BYTES_MIN to %KSOCKET_QUEUE_BYTES_MAX
  * @ttl: TTL or hop limit of what is sent by UDP because of a request
  * @dscp: DSCP of that
+ * @newline: what becomes of newlines before the end, where they tell datagrams
+ *	apart there
+ * @given: the fields that were given by a control door, bit n for field n; the
+ *	others have their defaults
  * @host: name of the host as who has asked for the service sees it, where that is
  *	in a UTS namespace of his own, or empty
  * @text_len: bytes in @text
@@ -349,6 +383,8 @@ struct ksocket_config {
 	unsigned int queue_bytes;
 	enum ksocket_ttl ttl;
 	enum ksocket_dscp dscp;
+	enum ksocket_newline newline;
+	u32 given;
 	char host[__NEW_UTS_LEN + 1];
 	u16 text_len;
 	char text[KSOCKET_TEXT_MAX + 1];
@@ -1138,6 +1174,8 @@ int ksocket_ttl_find(const char *name);
 const char *ksocket_ttl_name(enum ksocket_ttl ttl);
 int ksocket_dscp_find(const char *name);
 const char *ksocket_dscp_name(enum ksocket_dscp dscp);
+int ksocket_newline_find(const char *name);
+const char *ksocket_newline_name(enum ksocket_newline newline);
 void ksocket_config_set_device(struct ksocket_config *cfg,
 			       struct net_device *dev);
 int ksocket_config_find_device(struct net *net, struct ksocket_config *cfg,
@@ -1145,6 +1183,10 @@ int ksocket_config_find_device(struct net *net, struct ksocket_config *cfg,
 void ksocket_config_unmap(union ksocket_addr *addr);
 int ksocket_config_set_ipv6(struct net *net, union ksocket_addr *addr,
 			    const struct in6_addr *ip, u16 port, u32 scope);
+bool ksocket_config_applies(const struct ksocket_config *cfg,
+			    enum ksocket_field field);
+int ksocket_config_check_given(const struct ksocket_config *cfg, u32 given,
+			       struct ksocket_report *rep);
 int ksocket_config_check(const struct ksocket_config *cfg,
 			 struct ksocket_report *rep);
 int ksocket_config_check_buffers(const struct net *net, unsigned int rcvbuf,

@@ -111,6 +111,35 @@ const char *ksocket_dscp_name(enum ksocket_dscp dscp)
 	return ksocket_dscps[dscp];
 }
 
+static const char *const ksocket_newlines[] = {
+	[KSOCKET_NEWLINE_DROP] = "drop",
+	[KSOCKET_NEWLINE_ESCAPE] = "escape",
+	[KSOCKET_NEWLINE_SPACE] = "space",
+};
+
+/**
+ * ksocket_newline_find() - look up what becomes of newlines
+ * @name: as users write it
+ *
+ * Return: one of enum ksocket_newline, or -EINVAL.
+ */
+int ksocket_newline_find(const char *name)
+{
+	return match_string(ksocket_newlines, ARRAY_SIZE(ksocket_newlines),
+			    name);
+}
+
+/**
+ * ksocket_newline_name() - name of what becomes of newlines
+ * @newline: one of the enum
+ *
+ * Return: the name as users write it.
+ */
+const char *ksocket_newline_name(enum ksocket_newline newline)
+{
+	return ksocket_newlines[newline];
+}
+
 static struct net_device *ksocket_config_get_device(struct net *net,
 						    u32 ifindex)
 {
@@ -240,12 +269,273 @@ static int ksocket_config_check_sockbuf(unsigned int size,
 				    KSOCKET_SOCKBUF_MAX);
 }
 
+/* Where the settings have an effect */
+
+static bool ksocket_config_is_tcp(const struct ksocket_config *cfg)
+{
+	return cfg->proto == KSOCKET_PROTO_TCP;
+}
+
+static bool ksocket_config_is_udp(const struct ksocket_config *cfg)
+{
+	return cfg->proto == KSOCKET_PROTO_UDP;
+}
+
+static bool ksocket_config_takes_udp(const struct ksocket_config *cfg)
+{
+	return ksocket_has_listener(cfg) && ksocket_config_is_udp(cfg);
+}
+
+static bool ksocket_config_is_udp_echo(const struct ksocket_config *cfg)
+{
+	return cfg->mode->verdict == KSOCKET_TO_SENDER &&
+	       ksocket_config_is_udp(cfg);
+}
+
+static bool ksocket_config_sends(const struct ksocket_config *cfg)
+{
+	return cfg->mode->verdict != KSOCKET_DISCARD;
+}
+
+/* A mode with an answer of its own has one datapath only. */
+static bool ksocket_config_has_datapath(const struct ksocket_config *cfg)
+{
+	return ksocket_has_listener(cfg) && !cfg->mode->text;
+}
+
+static bool ksocket_config_has_text(const struct ksocket_config *cfg)
+{
+	return cfg->mode->text;
+}
+
+static bool ksocket_config_is_unasked(const struct ksocket_config *cfg)
+{
+	return cfg->mode->unasked;
+}
+
+static bool ksocket_config_relays_udp(const struct ksocket_config *cfg)
+{
+	return ksocket_has_receiver(cfg) && ksocket_config_is_udp(cfg);
+}
+
+static bool ksocket_config_has_lines(const struct ksocket_config *cfg)
+{
+	return ksocket_has_uplink(cfg) &&
+	       cfg->framing == KSOCKET_FRAMING_NEWLINE;
+}
+
+static bool ksocket_config_has_peers(const struct ksocket_config *cfg)
+{
+	return ksocket_config_is_tcp(cfg) || ksocket_has_uplink(cfg);
+}
+
+/**
+ * struct ksocket_setting - what there is to know of a field of a configuration
+ * @name: the parameters that are it
+ * @applies: has it an effect in this configuration? NULL where it always has
+ * @brief: that it has none, and where it has one
+ * @offset: of the member, where that is a number with a range
+ * @min: the least that is allowed
+ * @max: the most, or 0 where there is no range
+ */
+struct ksocket_setting {
+	const char *name;
+	bool (*applies)(const struct ksocket_config *cfg);
+	const char *brief;
+	size_t offset;
+	unsigned int min;
+	unsigned int max;
+};
+
+#define KSOCKET_SETTING(what, has, when) \
+	.name = what, .applies = has, \
+	.brief = "has no effect here, it is for " when
+
+#define KSOCKET_RANGE(member, from, to) \
+	.offset = offsetof(struct ksocket_config, member), \
+	.min = from, .max = to
+
+static const struct ksocket_setting ksocket_settings[KSOCKET_FIELD_MAX] = {
+	[KSOCKET_FIELD_LISTEN] = {
+		KSOCKET_SETTING("listen_addr, listen_port", ksocket_has_listener,
+				"modes that have requests, not beacon"),
+	},
+	[KSOCKET_FIELD_REPLY] = {
+		KSOCKET_SETTING("reply_addr, reply_port", ksocket_has_receiver,
+				"modes that have a receiver: relay, text, beacon"),
+	},
+	[KSOCKET_FIELD_THREADS] = {
+		KSOCKET_SETTING("threads", ksocket_has_listener,
+				"modes that have requests, not beacon"),
+	},
+	[KSOCKET_FIELD_BUFFER_SIZE] = {
+		KSOCKET_SETTING("buffer_size", ksocket_config_is_udp,
+				"proto udp"),
+		KSOCKET_RANGE(buffer_size, 1, KSOCKET_BUFFER_MAX),
+	},
+	[KSOCKET_FIELD_RCVBUF] = {
+		KSOCKET_SETTING("rcvbuf", ksocket_has_listener,
+				"modes that have requests, not beacon"),
+	},
+	[KSOCKET_FIELD_SNDBUF] = {
+		KSOCKET_SETTING("sndbuf", ksocket_config_sends,
+				"modes that send: relay, echo, text, beacon"),
+	},
+	[KSOCKET_FIELD_MIN_SOURCE_PORT] = {
+		KSOCKET_SETTING("min_source_port", ksocket_config_is_udp_echo,
+				"mode echo with proto udp"),
+	},
+	[KSOCKET_FIELD_DATAPATH] = {
+		KSOCKET_SETTING("datapath", ksocket_config_has_datapath,
+				"modes other than text and beacon, which copy"),
+	},
+	[KSOCKET_FIELD_GRO] = {
+		KSOCKET_SETTING("gro", ksocket_config_takes_udp,
+				"proto udp, in modes other than beacon"),
+	},
+	[KSOCKET_FIELD_TEXT] = {
+		KSOCKET_SETTING("text", ksocket_config_has_text,
+				"the modes text and beacon"),
+	},
+	[KSOCKET_FIELD_MAX_CONNECTIONS] = {
+		KSOCKET_SETTING("max_connections", ksocket_config_is_tcp,
+				"proto tcp"),
+		KSOCKET_RANGE(max_connections, 1, KSOCKET_CONNECTIONS_MAX),
+	},
+	[KSOCKET_FIELD_BACKLOG] = {
+		KSOCKET_SETTING("backlog", ksocket_config_is_tcp, "proto tcp"),
+		KSOCKET_RANGE(backlog, 1, U16_MAX),
+	},
+	[KSOCKET_FIELD_IDLE_TIMEOUT] = {
+		KSOCKET_SETTING("idle_timeout", ksocket_config_is_tcp,
+				"proto tcp"),
+		KSOCKET_RANGE(idle_timeout, 0, KSOCKET_IDLE_TIMEOUT_MAX),
+	},
+	[KSOCKET_FIELD_KEEPALIVE] = {
+		KSOCKET_SETTING("keepalive", ksocket_config_has_peers,
+				"proto tcp, or a receiver with reply_proto tcp"),
+		KSOCKET_RANGE(keepalive, 0, KSOCKET_KEEPALIVE_MAX),
+	},
+	[KSOCKET_FIELD_INTERVAL] = {
+		KSOCKET_SETTING("interval", ksocket_config_is_unasked,
+				"mode beacon"),
+		KSOCKET_RANGE(interval, KSOCKET_INTERVAL_MIN,
+			      KSOCKET_INTERVAL_MAX),
+	},
+	[KSOCKET_FIELD_REPLY_PROTO] = {
+		KSOCKET_SETTING("reply_proto", ksocket_config_relays_udp,
+				"proto udp, in modes that have a receiver"),
+	},
+	[KSOCKET_FIELD_FRAMING] = {
+		KSOCKET_SETTING("framing", ksocket_has_uplink,
+				"proto udp with reply_proto tcp"),
+	},
+	[KSOCKET_FIELD_QUEUE_BYTES] = {
+		KSOCKET_SETTING("queue_bytes", ksocket_has_uplink,
+				"proto udp with reply_proto tcp"),
+		KSOCKET_RANGE(queue_bytes, KSOCKET_QUEUE_BYTES_MIN,
+			      KSOCKET_QUEUE_BYTES_MAX),
+	},
+	[KSOCKET_FIELD_TTL] = {
+		KSOCKET_SETTING("ttl", ksocket_has_answers,
+				"answers by UDP, in the modes relay, echo and text"),
+	},
+	[KSOCKET_FIELD_DSCP] = {
+		KSOCKET_SETTING("dscp", ksocket_has_answers,
+				"answers by UDP, in the modes relay, echo and text"),
+	},
+	[KSOCKET_FIELD_NEWLINE] = {
+		KSOCKET_SETTING("newline", ksocket_config_has_lines,
+				"reply_proto tcp with framing newline"),
+	},
+};
+
+/**
+ * ksocket_config_applies() - has a field an effect in this configuration?
+ * @cfg: the configuration
+ * @field: the field
+ *
+ * Control doors show those that have, and take no others.
+ *
+ * Return: true if so.
+ */
+bool ksocket_config_applies(const struct ksocket_config *cfg,
+			    enum ksocket_field field)
+{
+	const struct ksocket_setting *setting = &ksocket_settings[field];
+
+	return !setting->applies || setting->applies(cfg);
+}
+
+/**
+ * ksocket_config_check_given() - has all that is given an effect?
+ * @cfg: the configuration
+ * @given: the fields, bit n for field n
+ * @rep: says which of them has none, and where it would have one
+ *
+ * A setting that does nothing is a mistake of the user, who expects that it does
+ * something. A default that is given is one as well.
+ *
+ * Return: 0 or -EINVAL.
+ */
+int ksocket_config_check_given(const struct ksocket_config *cfg, u32 given,
+			       struct ksocket_report *rep)
+{
+	enum ksocket_field i;
+
+	BUILD_BUG_ON(KSOCKET_FIELD_MAX > 32);
+
+	for (i = 0; i < KSOCKET_FIELD_MAX; i++) {
+		const struct ksocket_setting *setting = &ksocket_settings[i];
+
+		if (given & BIT(i) && !ksocket_config_applies(cfg, i))
+			return ksocket_report_field(rep, -EINVAL, i,
+						    setting->brief,
+						    "%s: %s", setting->name,
+						    setting->brief);
+	}
+
+	/* TCP may wait, and no softirq can. */
+	if (given & BIT(KSOCKET_FIELD_DATAPATH) && ksocket_config_is_tcp(cfg) &&
+	    cfg->datapath == KSOCKET_DATAPATH_SOFTIRQ)
+		return ksocket_report_field(rep, -EINVAL,
+					    KSOCKET_FIELD_DATAPATH,
+					    "no softirq can send by TCP, allowed copy or zerocopy",
+					    "datapath=softirq: no softirq can send by TCP, allowed copy or zerocopy");
+	return 0;
+}
+
+static int ksocket_config_check_ranges(const struct ksocket_config *cfg,
+				       struct ksocket_report *rep)
+{
+	enum ksocket_field i;
+
+	for (i = 0; i < KSOCKET_FIELD_MAX; i++) {
+		const struct ksocket_setting *setting = &ksocket_settings[i];
+		unsigned int value;
+
+		if (!setting->max || !ksocket_config_applies(cfg, i))
+			continue;
+
+		value = *(unsigned int *)((char *)cfg + setting->offset);
+		if (value < setting->min || value > setting->max)
+			return ksocket_report_field(rep, -ERANGE, i,
+						    "out of range",
+						    "%s=%u: out of range, allowed %u to %u",
+						    setting->name, value,
+						    setting->min, setting->max);
+	}
+
+	return 0;
+}
+
 /**
  * ksocket_config_check() - is this allowed, wherever it is to start?
  * @cfg: the configuration
  * @rep: says why not
  *
- * Return: 0, -EINVAL for a name that is none, or -ERANGE.
+ * Return: 0, -EINVAL for a name that is none and for what has no effect, or
+ * -ERANGE.
  */
 int ksocket_config_check(const struct ksocket_config *cfg,
 			 struct ksocket_report *rep)
@@ -278,6 +568,14 @@ int ksocket_config_check(const struct ksocket_config *cfg,
 					    "a connection goes on by TCP only",
 					    "reply_proto=%s: proto=tcp allows tcp only",
 					    ksocket_proto_name(cfg->reply_proto));
+
+	err = ksocket_config_check_given(cfg, cfg->given, rep);
+	if (err)
+		return err;
+
+	err = ksocket_config_check_ranges(cfg, rep);
+	if (err)
+		return err;
 
 	err = cfg->mode->check ? cfg->mode->check(cfg, rep) : 0;
 	if (err)
@@ -345,7 +643,8 @@ static bool ksocket_config_same_uplink(const struct ksocket_config *a,
 		return false;
 
 	return !ksocket_has_uplink(a) ||
-	       (a->framing == b->framing && a->queue_bytes == b->queue_bytes &&
+	       (a->framing == b->framing && a->newline == b->newline &&
+		a->queue_bytes == b->queue_bytes &&
 		a->keepalive == b->keepalive);
 }
 

@@ -58,7 +58,7 @@ const struct nla_policy ksocket_address_nl_policy[KSOCKET_A_ADDRESS_SCOPE + 1] =
 };
 
 /* Global operation policy for ksocket */
-const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_DSCP + 1] = {
+const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_NEWLINE + 1] = {
 	[KSOCKET_A_SERVICE_NAME] = { .type = NLA_NUL_STRING, .len = KSOCKET_NAME_MAX, },
 	[KSOCKET_A_SERVICE_MODE] = NLA_POLICY_MAX(NLA_U32, 5),
 	[KSOCKET_A_SERVICE_LISTEN] = NLA_POLICY_NESTED(ksocket_address_nl_policy),
@@ -80,10 +80,11 @@ const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_DSCP + 1] = 
 	[KSOCKET_A_SERVICE_KEEPALIVE] = NLA_POLICY_MAX(NLA_U32, KSOCKET_KEEPALIVE_MAX),
 	[KSOCKET_A_SERVICE_INTERVAL] = NLA_POLICY_FULL_RANGE(NLA_U32, &ksocket_a_service_interval_range),
 	[KSOCKET_A_SERVICE_REPLY_PROTO] = NLA_POLICY_MAX(NLA_U32, 1),
-	[KSOCKET_A_SERVICE_FRAMING] = NLA_POLICY_MAX(NLA_U32, 2),
+	[KSOCKET_A_SERVICE_FRAMING] = NLA_POLICY_MAX(NLA_U32, 3),
 	[KSOCKET_A_SERVICE_QUEUE_BYTES] = NLA_POLICY_FULL_RANGE(NLA_U32, &ksocket_a_service_queue_bytes_range),
 	[KSOCKET_A_SERVICE_TTL] = NLA_POLICY_MAX(NLA_U32, 1),
 	[KSOCKET_A_SERVICE_DSCP] = NLA_POLICY_MAX(NLA_U32, 1),
+	[KSOCKET_A_SERVICE_NEWLINE] = NLA_POLICY_MAX(NLA_U32, 2),
 };
 
 /* Ops table for ksocket */

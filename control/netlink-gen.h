@@ -16,7 +16,7 @@
 extern const struct nla_policy ksocket_address_nl_policy[KSOCKET_A_ADDRESS_SCOPE + 1];
 
 /* Global operation policy for ksocket */
-extern const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_DSCP + 1];
+extern const struct nla_policy ksocket_service_nl_policy[KSOCKET_A_SERVICE_NEWLINE + 1];
 
 /* Ops table for ksocket */
 extern const struct genl_small_ops ksocket_nl_ops[7];

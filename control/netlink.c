@@ -44,7 +44,7 @@ static bool ksocket_nl_registered;
 
 /* Requests */
 
-static const int ksocket_nl_fields[] = {
+static const int ksocket_nl_fields[KSOCKET_FIELD_MAX] = {
 	[KSOCKET_FIELD_NAME] = KSOCKET_A_SERVICE_NAME,
 	[KSOCKET_FIELD_LISTEN] = KSOCKET_A_SERVICE_LISTEN,
 	[KSOCKET_FIELD_REPLY] = KSOCKET_A_SERVICE_REPLY,
@@ -140,7 +140,7 @@ static int ksocket_nl_read_ipv6(struct genl_info *info, struct nlattr *tb[],
 	if (err == -EINVAL)
 		NL_SET_ERR_MSG_ATTR(info->extack,
 				    scope ? : tb[KSOCKET_A_ADDRESS_IPV6],
-				    "a link-local IPv6 address, and no other, needs a scope");
+				    "a link-local IPv6 address, and no other, needs a scope: ADDRESS%DEVICE");
 	else if (err)
 		NL_SET_ERR_MSG_ATTR(info->extack, scope,
 				    "no such network device here");
@@ -176,7 +176,7 @@ static int ksocket_nl_read_addr(struct genl_info *info, struct nlattr *attr,
 
 	if (tb[KSOCKET_A_ADDRESS_SCOPE]) {
 		NL_SET_ERR_MSG_ATTR(extack, tb[KSOCKET_A_ADDRESS_SCOPE],
-				    "a link-local IPv6 address, and no other, needs a scope");
+				    "a link-local IPv6 address, and no other, needs a scope: ADDRESS%DEVICE");
 		return -EINVAL;
 	}
 	addr->in.sin_family = AF_INET;
@@ -194,22 +194,12 @@ static int ksocket_nl_read_addrs(struct genl_info *info,
 
 	if (ksocket_has_listener(cfg) && !listen)
 		return ksocket_nl_missing(info, "the listen address is missing");
-	if (!ksocket_has_listener(cfg) && listen) {
-		NL_SET_ERR_MSG_ATTR(info->extack, listen,
-				    "this mode has no listen address");
-		return -EINVAL;
-	}
 	err = listen ? ksocket_nl_read_addr(info, listen, &cfg->listen) : 0;
 	if (err)
 		return err;
 
 	if (ksocket_has_receiver(cfg) && !reply)
 		return ksocket_nl_missing(info, "this mode needs a receiver, reply is missing");
-	if (!ksocket_has_receiver(cfg) && reply) {
-		NL_SET_ERR_MSG_ATTR(info->extack, reply,
-				    "this mode has no receiver");
-		return -EINVAL;
-	}
 	return reply ? ksocket_nl_read_addr(info, reply, &cfg->reply) : 0;
 }
 
@@ -252,6 +242,8 @@ static void ksocket_nl_read_numbers(struct nlattr *attrs[],
 					  cfg->queue_bytes);
 	cfg->ttl = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_TTL], cfg->ttl);
 	cfg->dscp = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_DSCP], cfg->dscp);
+	cfg->newline = ksocket_nl_u32(attrs[KSOCKET_A_SERVICE_NEWLINE],
+				      cfg->newline);
 	if (port)
 		cfg->min_source_port = nla_get_u16(port);
 	if (gro)
@@ -271,6 +263,7 @@ static int ksocket_nl_read_config(struct genl_info *info,
 	if (err)
 		return err;
 
+	cfg->given = ksocket_nl_given(info);
 	ksocket_nl_read_numbers(info->attrs, cfg);
 	err = ksocket_nl_read_addrs(info, cfg);
 	if (err || !ifindex)
@@ -345,24 +338,15 @@ static int ksocket_nl_read_sockbuf(struct genl_info *info, int type,
 /* Attributes that service-new takes, and only it. */
 static int ksocket_nl_refuse_fixed(struct genl_info *info)
 {
-	static const u8 fixed[] = {
-		KSOCKET_A_SERVICE_MODE, KSOCKET_A_SERVICE_LISTEN,
-		KSOCKET_A_SERVICE_REPLY, KSOCKET_A_SERVICE_IFINDEX,
-		KSOCKET_A_SERVICE_THREADS, KSOCKET_A_SERVICE_BUFFER_SIZE,
-		KSOCKET_A_SERVICE_DATAPATH, KSOCKET_A_SERVICE_GRO,
-		KSOCKET_A_SERVICE_TEXT, KSOCKET_A_SERVICE_PROTO,
-		KSOCKET_A_SERVICE_MAX_CONNECTIONS, KSOCKET_A_SERVICE_BACKLOG,
-		KSOCKET_A_SERVICE_IDLE_TIMEOUT, KSOCKET_A_SERVICE_KEEPALIVE,
-		KSOCKET_A_SERVICE_INTERVAL, KSOCKET_A_SERVICE_REPLY_PROTO,
-		KSOCKET_A_SERVICE_FRAMING, KSOCKET_A_SERVICE_QUEUE_BYTES,
-		KSOCKET_A_SERVICE_TTL, KSOCKET_A_SERVICE_DSCP,
-	};
-	int i;
+	const u32 change = BIT(KSOCKET_FIELD_NAME) | BIT(KSOCKET_FIELD_RCVBUF) |
+			   BIT(KSOCKET_FIELD_SNDBUF) |
+			   BIT(KSOCKET_FIELD_MIN_SOURCE_PORT);
+	enum ksocket_field i;
 
-	for (i = 0; i < ARRAY_SIZE(fixed); i++) {
-		struct nlattr *attr = info->attrs[fixed[i]];
+	for (i = KSOCKET_FIELD_NONE + 1; i < KSOCKET_FIELD_MAX; i++) {
+		struct nlattr *attr = info->attrs[ksocket_nl_fields[i]];
 
-		if (!attr)
+		if (!attr || change & BIT(i))
 			continue;
 		NL_SET_ERR_MSG_ATTR(info->extack, attr,
 				    "cannot change while the service runs, replace it");
@@ -614,13 +598,12 @@ static int ksocket_nl_put_identity(struct sk_buff *skb,
 				   const struct ksocket_config *cfg)
 {
 	if (nla_put_string(skb, KSOCKET_A_SERVICE_NAME, cfg->name) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_MODE, cfg->mode->id))
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_MODE, cfg->mode->id) ||
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_PROTO, cfg->proto))
 		return -EMSGSIZE;
 	if (ksocket_has_listener(cfg) &&
-	    ksocket_nl_put_addr(skb, KSOCKET_A_SERVICE_LISTEN, &cfg->listen))
-		return -EMSGSIZE;
-	if (nla_put_u32(skb, KSOCKET_A_SERVICE_THREADS, cfg->threads) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_PROTO, cfg->proto))
+	    (ksocket_nl_put_addr(skb, KSOCKET_A_SERVICE_LISTEN, &cfg->listen) ||
+	     nla_put_u32(skb, KSOCKET_A_SERVICE_THREADS, cfg->threads)))
 		return -EMSGSIZE;
 
 	if (!ksocket_has_receiver(cfg))
@@ -628,72 +611,80 @@ static int ksocket_nl_put_identity(struct sk_buff *skb,
 	return ksocket_nl_put_addr(skb, KSOCKET_A_SERVICE_REPLY, &cfg->reply);
 }
 
+/* Numbers in 32 bits, as far as they have an effect: what service-new takes. */
+static int ksocket_nl_put_numbers(struct sk_buff *skb,
+				  const struct ksocket_config *cfg)
+{
+	const struct {
+		enum ksocket_field field;
+		u32 value;
+	} numbers[] = {
+		{ KSOCKET_FIELD_BUFFER_SIZE, cfg->buffer_size },
+		{ KSOCKET_FIELD_RCVBUF, cfg->rcvbuf },
+		{ KSOCKET_FIELD_SNDBUF, cfg->sndbuf },
+		{ KSOCKET_FIELD_DATAPATH, cfg->datapath },
+		{ KSOCKET_FIELD_MAX_CONNECTIONS, cfg->max_connections },
+		{ KSOCKET_FIELD_BACKLOG, cfg->backlog },
+		{ KSOCKET_FIELD_IDLE_TIMEOUT, cfg->idle_timeout },
+		{ KSOCKET_FIELD_KEEPALIVE, cfg->keepalive },
+		{ KSOCKET_FIELD_INTERVAL, cfg->interval },
+		{ KSOCKET_FIELD_REPLY_PROTO, cfg->reply_proto },
+		{ KSOCKET_FIELD_FRAMING, cfg->framing },
+		{ KSOCKET_FIELD_QUEUE_BYTES, cfg->queue_bytes },
+		{ KSOCKET_FIELD_TTL, cfg->ttl },
+		{ KSOCKET_FIELD_DSCP, cfg->dscp },
+		{ KSOCKET_FIELD_NEWLINE, cfg->newline },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(numbers); i++)
+		if (ksocket_config_applies(cfg, numbers[i].field) &&
+		    nla_put_u32(skb, ksocket_nl_fields[numbers[i].field],
+				numbers[i].value))
+			return -EMSGSIZE;
+
+	return 0;
+}
+
 static int ksocket_nl_put_config(struct sk_buff *skb,
 				 const struct ksocket_config *cfg)
 {
-	if (ksocket_nl_put_identity(skb, cfg))
+	if (ksocket_nl_put_identity(skb, cfg) ||
+	    ksocket_nl_put_numbers(skb, cfg))
 		return -EMSGSIZE;
 	if (cfg->ifindex &&
 	    (nla_put_u32(skb, KSOCKET_A_SERVICE_IFINDEX, cfg->ifindex) ||
 	     nla_put_string(skb, KSOCKET_A_SERVICE_DEVICE, cfg->device)))
 		return -EMSGSIZE;
-	if (cfg->mode->text &&
+	if (ksocket_config_applies(cfg, KSOCKET_FIELD_TEXT) &&
 	    nla_put(skb, KSOCKET_A_SERVICE_TEXT, cfg->text_len, cfg->text))
 		return -EMSGSIZE;
-
-	if (nla_put_u32(skb, KSOCKET_A_SERVICE_BUFFER_SIZE, cfg->buffer_size) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_RCVBUF, cfg->rcvbuf) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_SNDBUF, cfg->sndbuf) ||
+	if (ksocket_config_applies(cfg, KSOCKET_FIELD_MIN_SOURCE_PORT) &&
 	    nla_put_u16(skb, KSOCKET_A_SERVICE_MIN_SOURCE_PORT,
-			cfg->min_source_port) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_DATAPATH, cfg->datapath) ||
-	    nla_put_u8(skb, KSOCKET_A_SERVICE_GRO, cfg->gro) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_INTERVAL, cfg->interval))
+			cfg->min_source_port))
 		return -EMSGSIZE;
-
-	if (!ksocket_has_answers(cfg))
-		return 0;
-	if (nla_put_u32(skb, KSOCKET_A_SERVICE_TTL, cfg->ttl) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_DSCP, cfg->dscp))
-		return -EMSGSIZE;
-	return 0;
-}
-
-static int ksocket_nl_put_tcp(struct sk_buff *skb,
-			      const struct ksocket_service *svc)
-{
-	const struct ksocket_config *cfg = &svc->cfg;
-
-	if (nla_put_u32(skb, KSOCKET_A_SERVICE_MAX_CONNECTIONS,
-			cfg->max_connections) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_BACKLOG, cfg->backlog) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_IDLE_TIMEOUT,
-			cfg->idle_timeout) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_KEEPALIVE, cfg->keepalive) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_CONNECTIONS,
-			atomic_read(&svc->connections)))
+	if (ksocket_config_applies(cfg, KSOCKET_FIELD_GRO) &&
+	    nla_put_u8(skb, KSOCKET_A_SERVICE_GRO, cfg->gro))
 		return -EMSGSIZE;
 
 	return 0;
 }
 
-/* Where nothing goes to a receiver by TCP there is nothing to say of it. */
-static int ksocket_nl_put_uplink(struct sk_buff *skb,
-				 const struct ksocket_service *svc)
+/* What there is of it at this moment, where something goes by TCP. */
+static int ksocket_nl_put_state(struct sk_buff *skb,
+				const struct ksocket_service *svc)
 {
 	const struct ksocket_config *cfg = &svc->cfg;
 	struct ksocket_queued queued;
 
-	if (ksocket_has_receiver(cfg) &&
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_REPLY_PROTO, cfg->reply_proto))
+	if (nla_put_u32(skb, KSOCKET_A_SERVICE_CONNECTIONS,
+			atomic_read(&svc->connections)))
 		return -EMSGSIZE;
 	if (!ksocket_has_uplink(cfg))
 		return 0;
 
 	ksocket_queued_read(svc, &queued);
-	if (nla_put_u32(skb, KSOCKET_A_SERVICE_FRAMING, cfg->framing) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_QUEUE_BYTES, cfg->queue_bytes) ||
-	    nla_put_u32(skb, KSOCKET_A_SERVICE_QUEUED, queued.datagrams) ||
+	if (nla_put_u32(skb, KSOCKET_A_SERVICE_QUEUED, queued.datagrams) ||
 	    nla_put_u32(skb, KSOCKET_A_SERVICE_QUEUED_BYTES, queued.bytes))
 		return -EMSGSIZE;
 
@@ -724,8 +715,7 @@ static int ksocket_nl_put_service(struct sk_buff *skb,
 
 	ksocket_totals_read(svc, &sum);
 	if (ksocket_nl_put_config(skb, &svc->cfg) ||
-	    ksocket_nl_put_tcp(skb, svc) ||
-	    ksocket_nl_put_uplink(skb, svc) ||
+	    ksocket_nl_put_state(skb, svc) ||
 	    (ksocket_watch_unreachable(svc) &&
 	     nla_put_flag(skb, KSOCKET_A_SERVICE_UNREACHABLE)) ||
 	    ksocket_nl_put_stats(skb, KSOCKET_A_SERVICE_STATS, &sum))

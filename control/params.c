@@ -18,10 +18,15 @@
 
 #include "ksocket.h"
 
+/* A value that was given is another object, even where it reads the same. */
 #define KSOCKET_PARAM(name, value, desc) \
-	static char *name = value; \
+	static char ksocket_default_##name[] = value; \
+	static char *name = ksocket_default_##name; \
 	module_param(name, charp, 0444); \
 	MODULE_PARM_DESC(name, desc)
+
+#define KSOCKET_PARAM_GIVEN(name, field) \
+	((name) != ksocket_default_##name ? BIT(KSOCKET_FIELD_##field) : 0)
 
 KSOCKET_PARAM(listen_addr, "127.0.0.1",
 	      "IPv4 or IPv6 address to listen on, link-local with %device; :: takes IPv4 too (default 127.0.0.1)");
@@ -35,10 +40,7 @@ KSOCKET_PARAM(mode, "relay",
 	      "relay: pass on to the receiver; echo: send back; discard: take and forget; text: send the text to the receiver; beacon: send the text at each interval, unasked; beacon-sink: take beacons and count what is lost (default relay)");
 KSOCKET_PARAM(proto, "udp",
 	      "udp: datagrams; tcp: connections, in the modes relay, echo and discard (default udp)");
-
-/* What the parameter says as long as nobody has given one. */
-static char ksocket_param_text[sizeof("testing...")] = "testing...";
-KSOCKET_PARAM(text, ksocket_param_text,
+KSOCKET_PARAM(text, "testing...",
 	      "what mode text sends; of mode beacon with {seq}, {wall}, {mono} and {host}; 0 to 1024 bytes (default testing..., and for beacons all four)");
 KSOCKET_PARAM(buffer_size, "65535",
 	      "longest datagram taken in bytes, 1 to 65535; longer ones are dropped (default 65535, every UDP datagram)");
@@ -70,13 +72,15 @@ KSOCKET_PARAM(interval, "2000",
 KSOCKET_PARAM(reply_proto, "",
 	      "udp or tcp: what the receiver is sent, datagrams also by TCP (default as proto)");
 KSOCKET_PARAM(framing, "length",
-	      "how datagrams are told apart in a connection to the receiver; none: not at all; newline: by the end of a line; length: by two bytes before each (default length)");
+	      "how datagrams are told apart in a connection to the receiver; none: not at all; newline: by the end of a line; length: by two bytes before each; octet-counting: by a decimal number before each (default length)");
 KSOCKET_PARAM(queue_bytes, "1048576",
 	      "bytes of datagrams that wait for a connection to the receiver, 4096 to 67108864 (default 1048576)");
 KSOCKET_PARAM(ttl, "inherit",
 	      "TTL or hop limit of answers and what is passed on by UDP; inherit: the request's less one, so that every loop ends; system: the default of the namespace (default inherit)");
 KSOCKET_PARAM(dscp, "",
 	      "DSCP of them; inherit: the request's; zero: none (default inherit in mode echo, zero in the others)");
+KSOCKET_PARAM(newline, "drop",
+	      "what becomes of a datagram with a newline before its end, with framing=newline; drop; escape: it becomes #012; space: it becomes a space (default drop)");
 
 static int ksocket_param_uint(const char *name, const char *value,
 			      unsigned int min, unsigned int max,
@@ -289,9 +293,16 @@ static int ksocket_params_read_uplink(struct ksocket_config *cfg,
 	found = ksocket_framing_find(framing);
 	if (found < 0)
 		return ksocket_report(rep, -EINVAL,
-				      "framing=%.32s: unknown, allowed none, newline or length",
+				      "framing=%.32s: unknown, allowed none, newline, length or octet-counting",
 				      framing);
 	cfg->framing = found;
+
+	found = ksocket_newline_find(newline);
+	if (found < 0)
+		return ksocket_report(rep, -EINVAL,
+				      "newline=%.32s: unknown, allowed drop, escape or space",
+				      newline);
+	cfg->newline = found;
 
 	return ksocket_param_uint("queue_bytes", queue_bytes,
 				  KSOCKET_QUEUE_BYTES_MIN,
@@ -371,13 +382,44 @@ static int ksocket_params_read_datapath(struct ksocket_config *cfg,
 	return 0;
 }
 
+static u32 ksocket_params_given(void)
+{
+	return KSOCKET_PARAM_GIVEN(listen_addr, LISTEN) |
+	       KSOCKET_PARAM_GIVEN(listen_port, LISTEN) |
+	       KSOCKET_PARAM_GIVEN(reply_addr, REPLY) |
+	       KSOCKET_PARAM_GIVEN(reply_port, REPLY) |
+	       KSOCKET_PARAM_GIVEN(mode, MODE) |
+	       KSOCKET_PARAM_GIVEN(proto, PROTO) |
+	       KSOCKET_PARAM_GIVEN(text, TEXT) |
+	       KSOCKET_PARAM_GIVEN(buffer_size, BUFFER_SIZE) |
+	       KSOCKET_PARAM_GIVEN(threads, THREADS) |
+	       KSOCKET_PARAM_GIVEN(device, DEVICE) |
+	       KSOCKET_PARAM_GIVEN(rcvbuf, RCVBUF) |
+	       KSOCKET_PARAM_GIVEN(sndbuf, SNDBUF) |
+	       KSOCKET_PARAM_GIVEN(min_source_port, MIN_SOURCE_PORT) |
+	       KSOCKET_PARAM_GIVEN(datapath, DATAPATH) |
+	       KSOCKET_PARAM_GIVEN(gro, GRO) |
+	       KSOCKET_PARAM_GIVEN(max_connections, MAX_CONNECTIONS) |
+	       KSOCKET_PARAM_GIVEN(backlog, BACKLOG) |
+	       KSOCKET_PARAM_GIVEN(idle_timeout, IDLE_TIMEOUT) |
+	       KSOCKET_PARAM_GIVEN(keepalive, KEEPALIVE) |
+	       KSOCKET_PARAM_GIVEN(interval, INTERVAL) |
+	       KSOCKET_PARAM_GIVEN(reply_proto, REPLY_PROTO) |
+	       KSOCKET_PARAM_GIVEN(framing, FRAMING) |
+	       KSOCKET_PARAM_GIVEN(queue_bytes, QUEUE_BYTES) |
+	       KSOCKET_PARAM_GIVEN(ttl, TTL) |
+	       KSOCKET_PARAM_GIVEN(dscp, DSCP) |
+	       KSOCKET_PARAM_GIVEN(newline, NEWLINE);
+}
+
 /**
  * ksocket_params_read() - the configuration that the parameters ask for
  * @net: the namespace that device names and scopes belong to
  * @cfg: where to; zeroed by the caller
  * @rep: says what was wrong and what is allowed
  *
- * Every parameter is judged, used by the mode or not: a typo is told.
+ * Every parameter is judged, used by the mode or not: a typo is told. Whether
+ * what is given has an effect is ksocket_config_check()'s to judge.
  *
  * Return: 0, -EINVAL for what is no value of its kind, -ERANGE for a number
  * out of range, -ENODEV for an unknown device. With listen port 0 no service
@@ -396,9 +438,10 @@ int ksocket_params_read(struct net *net, struct ksocket_config *cfg,
 				      "mode=%.32s: unknown, allowed relay, echo, discard, text, beacon or beacon-sink",
 				      mode);
 	ksocket_config_set_mode(cfg, found);
+	cfg->given = ksocket_params_given();
 
 	/* The kernel has cut off what does not fit. */
-	if (text != ksocket_param_text)
+	if (KSOCKET_PARAM_GIVEN(text, TEXT))
 		cfg->text_len = strscpy(cfg->text, text, sizeof(cfg->text));
 
 	err = ksocket_params_read_datapath(cfg, rep);

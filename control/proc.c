@@ -78,7 +78,7 @@ static void ksocket_proc_show_uplink(struct seq_file *seq,
 	seq_printf(seq, "disconnected %llu\n", sum->disconnected);
 }
 
-/* Where nothing leaves because of a request, it has neither. */
+/* Keys that are newer than the format have a dash where they have no effect. */
 static void ksocket_proc_show_answers(struct seq_file *seq,
 				      const struct ksocket_config *cfg)
 {
@@ -86,6 +86,9 @@ static void ksocket_proc_show_answers(struct seq_file *seq,
 
 	seq_printf(seq, "ttl %s\n", has ? ksocket_ttl_name(cfg->ttl) : "-");
 	seq_printf(seq, "dscp %s\n", has ? ksocket_dscp_name(cfg->dscp) : "-");
+	seq_printf(seq, "newline %s\n",
+		   ksocket_config_applies(cfg, KSOCKET_FIELD_NEWLINE) ?
+		   ksocket_newline_name(cfg->newline) : "-");
 }
 
 static void ksocket_proc_show_totals(struct seq_file *seq,

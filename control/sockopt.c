@@ -54,113 +54,108 @@ static int ksocket_so_read_addr(struct net *net, union ksocket_addr *addr,
 	}
 }
 
-static int ksocket_so_read_numbers(struct ksocket_config *cfg,
-				   const struct ksocket_so_service *from)
+/*
+ * A member cannot be left out. One that has no effect is 0, or, of those that
+ * every service had in the first version, its default; any other value counts as
+ * given, and is refused with the rest of what has no effect.
+ */
+static void ksocket_so_give(struct ksocket_config *cfg,
+			    enum ksocket_field field, u32 value,
+			    u32 default_value)
+{
+	if (value && value != default_value)
+		cfg->given |= BIT(field);
+}
+
+static int ksocket_so_read_mode(struct ksocket_config *cfg,
+				const struct ksocket_so_service *from)
 {
 	BUILD_BUG_ON(KSOCKET_SO_TEXT_LEN != KSOCKET_TEXT_MAX);
 
 	if (from->mode > KSOCKET_MODE_BEACON_SINK ||
 	    from->datapath > KSOCKET_DATAPATH_SOFTIRQ || from->gro > 1 ||
 	    from->proto > KSOCKET_PROTO_TCP ||
-	    !from->buffer_size || from->buffer_size > KSOCKET_BUFFER_MAX ||
+	    from->reply_proto > KSOCKET_PROTO_TCP ||
+	    from->framing > KSOCKET_FRAMING_OCTET_COUNTING ||
 	    from->text_len > KSOCKET_TEXT_MAX)
 		return -ERANGE;
-
-	ksocket_config_set_mode(cfg, ksocket_mode_get(from->mode));
-	if ((from->text_len && !cfg->mode->text) ||
-	    memchr_inv(from->text + from->text_len, 0,
+	if (memchr_inv(from->text + from->text_len, 0,
 		       sizeof(from->text) - from->text_len))
 		return -EINVAL;
 
+	ksocket_config_set_mode(cfg, ksocket_mode_get(from->mode));
+	cfg->proto = from->proto;
+	/* Connections go on by TCP in any case. */
+	cfg->reply_proto = cfg->proto == KSOCKET_PROTO_TCP ? cfg->proto :
+							     from->reply_proto;
+	cfg->framing = from->framing;
 	cfg->datapath = from->datapath;
 	cfg->gro = from->gro;
-	cfg->threads = from->threads;
-	cfg->buffer_size = from->buffer_size;
-	cfg->rcvbuf = from->rcvbuf;
-	cfg->sndbuf = from->sndbuf;
 	cfg->min_source_port = from->min_source_port;
 	cfg->text_len = from->text_len;
 	memcpy(cfg->text, from->text, sizeof(from->text));
+
+	ksocket_so_give(cfg, KSOCKET_FIELD_REPLY_PROTO, from->reply_proto, 0);
+	ksocket_so_give(cfg, KSOCKET_FIELD_FRAMING, from->framing, 0);
+	ksocket_so_give(cfg, KSOCKET_FIELD_DATAPATH, from->datapath,
+			KSOCKET_DATAPATH_SOFTIRQ);
+	ksocket_so_give(cfg, KSOCKET_FIELD_GRO, from->gro, 0);
+	ksocket_so_give(cfg, KSOCKET_FIELD_MIN_SOURCE_PORT,
+			from->min_source_port, 1024);
+	ksocket_so_give(cfg, KSOCKET_FIELD_TEXT, from->text_len, 0);
 	return 0;
 }
 
-static int ksocket_so_read_tcp(struct ksocket_config *cfg,
-			       const struct ksocket_so_service *from)
+/* Where a number has no effect the default stays. */
+static void ksocket_so_read_numbers(struct ksocket_config *cfg,
+				    const struct ksocket_so_service *from)
 {
-	cfg->proto = from->proto;
-	if (cfg->proto == KSOCKET_PROTO_UDP)
-		return from->max_connections || from->backlog ||
-		       from->idle_timeout ? -EINVAL : 0;
+	const struct {
+		enum ksocket_field field;
+		unsigned int *to;
+		u32 value;
+		u32 default_value;
+	} numbers[] = {
+		{ KSOCKET_FIELD_THREADS, &cfg->threads, from->threads, 1 },
+		{ KSOCKET_FIELD_BUFFER_SIZE, &cfg->buffer_size,
+		  from->buffer_size, KSOCKET_BUFFER_MAX },
+		{ KSOCKET_FIELD_RCVBUF, &cfg->rcvbuf, from->rcvbuf },
+		{ KSOCKET_FIELD_SNDBUF, &cfg->sndbuf, from->sndbuf },
+		{ KSOCKET_FIELD_MAX_CONNECTIONS, &cfg->max_connections,
+		  from->max_connections },
+		{ KSOCKET_FIELD_BACKLOG, &cfg->backlog, from->backlog },
+		{ KSOCKET_FIELD_IDLE_TIMEOUT, &cfg->idle_timeout,
+		  from->idle_timeout },
+		{ KSOCKET_FIELD_KEEPALIVE, &cfg->keepalive, from->keepalive },
+		{ KSOCKET_FIELD_INTERVAL, &cfg->interval, from->interval },
+		{ KSOCKET_FIELD_QUEUE_BYTES, &cfg->queue_bytes,
+		  from->queue_bytes },
+	};
+	int i;
 
-	if (!from->max_connections ||
-	    from->max_connections > KSOCKET_CONNECTIONS_MAX ||
-	    !from->backlog || from->backlog > U16_MAX ||
-	    from->idle_timeout > KSOCKET_IDLE_TIMEOUT_MAX ||
-	    from->keepalive > KSOCKET_KEEPALIVE_MAX)
-		return -ERANGE;
-
-	cfg->max_connections = from->max_connections;
-	cfg->backlog = from->backlog;
-	cfg->idle_timeout = from->idle_timeout;
-	cfg->keepalive = from->keepalive;
-	return 0;
+	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
+		ksocket_so_give(cfg, numbers[i].field, numbers[i].value,
+				numbers[i].default_value);
+		if (ksocket_config_applies(cfg, numbers[i].field))
+			*numbers[i].to = numbers[i].value;
+	}
 }
 
-/* Where there has to be none, there is nothing but zeroes. */
 static int ksocket_so_read_addrs(struct net *net, struct ksocket_config *cfg,
 				 const struct ksocket_so_service *from)
 {
-	int err;
+	int err = 0;
+
+	if (memchr_inv(&from->listen, 0, sizeof(from->listen)))
+		cfg->given |= BIT(KSOCKET_FIELD_LISTEN);
+	if (memchr_inv(&from->reply, 0, sizeof(from->reply)))
+		cfg->given |= BIT(KSOCKET_FIELD_REPLY);
 
 	if (ksocket_has_listener(cfg))
 		err = ksocket_so_read_addr(net, &cfg->listen, &from->listen);
-	else
-		err = memchr_inv(&from->listen, 0, sizeof(from->listen)) ?
-		      -EINVAL : 0;
-	if (err)
-		return err;
-
-	if (ksocket_has_receiver(cfg))
-		return ksocket_so_read_addr(net, &cfg->reply, &from->reply);
-
-	return memchr_inv(&from->reply, 0, sizeof(from->reply)) ? -EINVAL : 0;
-}
-
-static int ksocket_so_read_interval(struct ksocket_config *cfg,
-				    const struct ksocket_so_service *from)
-{
-	if (!cfg->mode->unasked)
-		return from->interval ? -EINVAL : 0;
-
-	cfg->interval = from->interval;
-	return 0;
-}
-
-/* Connections go on by TCP in any case. */
-static int ksocket_so_read_uplink(struct ksocket_config *cfg,
-				  const struct ksocket_so_service *from)
-{
-	if (from->reply_proto > KSOCKET_PROTO_TCP ||
-	    from->framing > KSOCKET_FRAMING_LENGTH)
-		return -ERANGE;
-
-	cfg->reply_proto = cfg->proto == KSOCKET_PROTO_TCP ? cfg->proto :
-							     from->reply_proto;
-	if (!ksocket_has_uplink(cfg))
-		return from->reply_proto || from->framing ||
-		       from->queue_bytes ||
-		       (cfg->proto == KSOCKET_PROTO_UDP && from->keepalive) ?
-		       -EINVAL : 0;
-
-	if (from->queue_bytes < KSOCKET_QUEUE_BYTES_MIN ||
-	    from->queue_bytes > KSOCKET_QUEUE_BYTES_MAX ||
-	    from->keepalive > KSOCKET_KEEPALIVE_MAX)
-		return -ERANGE;
-
-	cfg->framing = from->framing;
-	cfg->queue_bytes = from->queue_bytes;
-	cfg->keepalive = from->keepalive;
-	return 0;
+	if (!err && ksocket_has_receiver(cfg))
+		err = ksocket_so_read_addr(net, &cfg->reply, &from->reply);
+	return err;
 }
 
 static int ksocket_so_read_config(struct net *net, struct ksocket_config *cfg,
@@ -171,14 +166,12 @@ static int ksocket_so_read_config(struct net *net, struct ksocket_config *cfg,
 	ksocket_config_init(cfg);
 	err = ksocket_so_read_name(cfg->name, from->name);
 	if (!err)
-		err = ksocket_so_read_numbers(cfg, from);
-	if (!err)
-		err = ksocket_so_read_tcp(cfg, from);
-	if (!err)
-		err = ksocket_so_read_interval(cfg, from);
-	if (!err)
-		err = ksocket_so_read_uplink(cfg, from);
-	if (!err && from->ifindex)
+		err = ksocket_so_read_mode(cfg, from);
+	if (err)
+		return err;
+
+	ksocket_so_read_numbers(cfg, from);
+	if (from->ifindex)
 		err = ksocket_config_find_device(net, cfg, from->ifindex);
 	return err ? err : ksocket_so_read_addrs(net, cfg, from);
 }

@@ -57,7 +57,7 @@ static int ksocket_beacon_word_find(const char *word, size_t len)
 	return -EINVAL;
 }
 
-static int ksocket_beacon_check_text(const struct ksocket_config *cfg,
+static int ksocket_beacon_check(const struct ksocket_config *cfg,
 				     struct ksocket_report *rep)
 {
 	size_t len, i;
@@ -76,27 +76,6 @@ static int ksocket_beacon_check_text(const struct ksocket_config *cfg,
 	}
 
 	return 0;
-}
-
-static int ksocket_beacon_check(const struct ksocket_config *cfg,
-				struct ksocket_report *rep)
-{
-	if (cfg->threads != 1)
-		return ksocket_report_field(rep, -ERANGE, KSOCKET_FIELD_THREADS,
-					    "a beacon has one thread",
-					    "threads=%u: out of range, mode=beacon allows 1",
-					    cfg->threads);
-
-	if (cfg->interval < KSOCKET_INTERVAL_MIN ||
-	    cfg->interval > KSOCKET_INTERVAL_MAX)
-		return ksocket_report_field(rep, -ERANGE,
-					    KSOCKET_FIELD_INTERVAL,
-					    "out of range, allowed 10 to 3600000",
-					    "interval=%u: out of range, allowed %u to %u",
-					    cfg->interval, KSOCKET_INTERVAL_MIN,
-					    KSOCKET_INTERVAL_MAX);
-
-	return ksocket_beacon_check_text(cfg, rep);
 }
 
 /* Nobody locks the name against a change at the same moment; it is one or the other. */

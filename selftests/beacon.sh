@@ -175,17 +175,18 @@ beacon_refused() {
 	unload
 }
 
-# The listen side is not there, whatever the parameters say of it.
+# The listen side is not there, and must not be given.
 beacon_no_listener() {
-	local args
-	for args in listen_port=0 "listen_port=9000 reply_port=9000" "listen_addr=192.0.2.77"; do
-		log_mark
-		# shellcheck disable=SC2086 # a list of words
-		load mode=beacon interval=$HOUR $args
-		assert_eq "services" "$(counter service)" param
-		assert_eq "listen sockets" "$(ss -Huan state unconnected)" ""
-		unload
+	local given
+	for given in listen_port=0 listen_port=9000 listen_addr=192.0.2.77; do
+		load_refused EINVAL "listen_addr, listen_port: has no effect here, it is for modes that have requests, not beacon" \
+			mode=beacon "$given"
 	done
+	log_mark
+	load mode=beacon "interval=$HOUR"
+	assert_eq "services" "$(counter service)" param
+	assert_eq "listen sockets" "$(ss -Huan state unconnected)" ""
+	unload
 	assert_eq "the log" "$(log_since)" "ksocket: service param started: udp -, beacon to\
  127.0.0.1:23, threads 1
 ksocket: service param stopped"

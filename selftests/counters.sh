@@ -22,7 +22,7 @@ close_upstream_timeout close_nomem close_stopped
 interval beacons_missed beacon_received beacon_lost beacon_late beacon_duplicate
 beacon_restarted beacon_malformed beacon_evicted
 reply_proto framing queue_bytes queued queued_bytes connect_failed disconnected
-ttl dscp"
+ttl dscp newline"
 
 counters_format() {
 	load listen_port=7000
@@ -33,13 +33,13 @@ counters_format() {
 	# One key, one blank, one value without blanks; after the configuration
 	# numbers only.
 	refute grep -vE '^[a-z_]+ [^ ]+$' "$TMP/all"
-	refute grep -vE '^[a-z_]+ [0-9]+$' <(sed '1,6d; /^datapath /d; /^gro /d; /^reply_proto /d; /^framing /d; /^ttl /d; /^dscp /d' "$TMP/all")
+	refute grep -vE '^[a-z_]+ [0-9]+$' <(sed '1,6d; /^datapath /d; /^gro /d; /^reply_proto /d; /^framing /d; /^ttl /d; /^dscp /d; /^newline /d' "$TMP/all")
 	unload
 }
 
 counters_config() {
 	load listen_port=7000 buffer_size=9000 rcvbuf=20000 sndbuf=30000 device=lo \
-		min_source_port=5 listen_addr=:: reply_addr=::1 reply_port=7001
+		listen_addr=:: reply_addr=::1 reply_port=7001
 	head -n 11 /proc/net/ksocket >"$TMP/config"
 	diff - "$TMP/config" <<-'EOF' || fail "another configuration"
 		service param
@@ -52,7 +52,7 @@ counters_config() {
 		buffer_size 9000
 		rcvbuf 20000
 		sndbuf 30000
-		min_source_port 5
+		min_source_port 1024
 	EOF
 	unload
 }

@@ -35,7 +35,7 @@ shown() {
 	assert_eq gro "$(counter gro)" on
 	unload
 	# An answer that is composed takes the buffer in any case.
-	load mode=text listen_port=7000 datapath=softirq gro=off
+	load mode=text listen_port=7000 gro=off
 	assert_eq datapath "$(counter datapath)" copy
 	assert_eq gro "$(counter gro)" off
 	unload

@@ -45,27 +45,32 @@ says() {
 	REFUSED=$((${REFUSED:-0} + 1))
 }
 
-REST="proto udp threads 1 buffer 65535 rcvbuf 0 sndbuf 0 min-source-port 1024 datapath softirq gro off"
-ANSWERS="ttl inherit dscp inherit"
-PASSED_ON="ttl inherit dscp zero"
+# What list has of each kind, where nothing is given.
+TAKES="proto udp threads 1 buffer 65535 rcvbuf 0"
+TAKES_SO="datapath softirq gro off"
+ECHO_REST="$TAKES sndbuf 0 min-source-port 1024 $TAKES_SO ttl inherit dscp inherit"
+DISCARD_REST="$TAKES $TAKES_SO"
+RELAY_REST="$TAKES sndbuf 0 $TAKES_SO ttl inherit dscp zero reply-proto udp"
+UPLINK_REST="$TAKES sndbuf 0 $TAKES_SO"
+BEACON_REST="proto udp buffer 65535 sndbuf 0"
 
 add_del() {
 	local words
 	begin
 	assert_eq "an empty list" "$(ctl list)" ""
 	ctl add seven listen 127.0.0.1:7000 echo
-	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST $ANSWERS"
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $ECHO_REST"
 	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello)" hello
 	ctl replace seven listen 127.0.0.1:7000 discard threads 1
-	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 discard $REST"
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 discard $DISCARD_REST"
 	ctl del seven
 	assert_eq list "$(ctl list)" ""
 
 	# What is shown is what "add" takes.
 	ctl add all listen '[::1]:7000' text "it's a \$text" to '[::1]:7001' dev lo threads 1 \
-		buffer 1500 rcvbuf 65536 sndbuf 131072 min-source-port 5 datapath copy gro on
+		buffer 1500 rcvbuf 65536 sndbuf 131072 gro on ttl system dscp inherit
 	words=$(ctl list)
-	assert_eq list "$words" "all listen [::1]:7000 text 'it'\\''s a \$text' to [::1]:7001 dev lo proto udp threads 1 buffer 1500 rcvbuf 65536 sndbuf 131072 min-source-port 5 datapath copy gro on"
+	assert_eq list "$words" "all listen [::1]:7000 text 'it'\\''s a \$text' to [::1]:7001 dev lo proto udp threads 1 buffer 1500 rcvbuf 65536 sndbuf 131072 gro on ttl system dscp inherit reply-proto udp"
 	ctl del all
 	eval "ctl add ${words//[/\\[}"
 	assert_eq "list, from the list" "$(ctl list)" "$words"
@@ -119,16 +124,15 @@ at_least() {
 }
 
 HOUR=3600000
-UPLINK="reply-proto tcp framing newline queue-bytes 4096 keepalive 70"
-BEACON_REST=${REST/softirq/copy}
+UPLINK="reply-proto tcp framing newline newline drop queue-bytes 4096 keepalive 70"
 
 beacons() {
 	local words
 	begin
 	ctl add sink listen 127.0.0.1:9000 beacon-sink
 	ctl add lamp beacon 127.0.0.1:9000 interval 50 text "it's seq={seq}" dev lo
-	words="lamp beacon 127.0.0.1:9000 interval 50 text 'it'\\''s seq={seq}' dev lo $BEACON_REST"
-	assert_eq list "$(ctl list)" "sink listen 127.0.0.1:9000 beacon-sink $REST
+	words="lamp beacon 127.0.0.1:9000 interval 50 text 'it'\\''s seq={seq}' dev lo $BEACON_REST reply-proto udp"
+	assert_eq list "$(ctl list)" "sink listen 127.0.0.1:9000 beacon-sink $DISCARD_REST
 $words"
 	ctl del lamp
 	eval "ctl add $words"
@@ -143,7 +147,7 @@ $words"
 	ctl send lamp seq=3
 	as_in_proc lamp ^beacons_
 	ctl replace lamp beacon 127.0.0.1:9000
-	assert_eq "the defaults" "$(ctl list | sed 1d)" "lamp beacon 127.0.0.1:9000 interval 2000 text 'seq={seq} wall={wall} mono={mono} host={host}' $BEACON_REST"
+	assert_eq "the defaults" "$(ctl list | sed 1d)" "lamp beacon 127.0.0.1:9000 interval 2000 text 'seq={seq} wall={wall} mono={mono} host={host}' $BEACON_REST reply-proto udp"
 
 	# Of each kind another number of them.
 	ctl replace sink listen 127.0.0.1:9001 beacon-sink
@@ -173,6 +177,38 @@ $words"
 	unload
 }
 
+# What already does what is asked goes on: nothing is lost, reset or told.
+replace_same() {
+	local words=(seven listen 127.0.0.1:7000 echo rcvbuf 8388608) i
+	begin
+	ctl add "${words[@]}"
+	ctl add t listen 127.0.0.1:7000 echo proto tcp
+	hold 7000 3
+	spawn - "$CTL" monitor >"$TMP/events"
+	# It listens once it has told of one that is another.
+	until grep -q '^started n' "$TMP/events"; do
+		ctl ensure n listen 127.0.0.1:7001 discard >/dev/null
+		ctl del n
+	done
+	: >"$TMP/events"
+	flood -c 2000 -w 1 127.0.0.1 7000 >"$TMP/flood" &
+	for i in {1..15}; do
+		assert_eq "replace $i" "$(ctl replace "${words[@]}")" unchanged
+		assert_eq "ensure $i" "$(ctl ensure t listen 127.0.0.1:7000 echo proto tcp)" unchanged
+	done
+	wait $! || fail "lost: $(cat "$TMP/flood")"
+	ctl -j replace "${words[@]}" | is_json "got['unchanged'] is True" || fail JSON
+	ctl -j show | is_json "got[1]['stats']['rx_packets'] == 2000 and got[1]['stats']['tx_packets'] == 2000 and
+		got[0]['connections'] == 3 and got[0]['stats']['accepted'] == 3" ||
+		fail "counters: $(ctl show)"
+	says 2 "service seven: a service of this name exists and is another" \
+		ensure "${words[@]}" min-source-port 5
+	assert_eq "a new one" "$(ctl ensure n listen 127.0.0.1:7001 discard)" ""
+	wait_for 20 grep -q '^started n ' "$TMP/events"
+	refute grep -E '^[a-z]+ (seven|t)( |$)' "$TMP/events"
+	unload
+}
+
 # hold PORT COUNT: so many connections, over each a byte and its echo; $holder is
 # the process
 hold() {
@@ -187,7 +223,7 @@ peers_of() {
 	ss -Htn "sport = :$1" | awk '{ print $5 }' | sort
 }
 
-TCP_REST="threads 1 buffer 65535 rcvbuf 0 sndbuf 0 min-source-port 1024 datapath zerocopy gro off max-connections 5 backlog 6 idle-timeout 700 keepalive 80"
+TCP_REST="threads 1 rcvbuf 0 sndbuf 0 datapath zerocopy max-connections 5 backlog 6 idle-timeout 700 keepalive 80"
 
 connections() {
 	local words first
@@ -272,7 +308,7 @@ is_unreachable() {
 uplinks() {
 	local words receiver
 	begin
-	words="up listen 127.0.0.1:7000 relay 127.0.0.1:7001 $REST $UPLINK"
+	words="up listen 127.0.0.1:7000 relay 127.0.0.1:7001 $UPLINK_REST $UPLINK"
 	# shellcheck disable=SC2086 # words
 	ctl add up listen 127.0.0.1:7000 relay 127.0.0.1:7001 $UPLINK
 	assert_eq list "$(ctl list)" "$words"
@@ -281,7 +317,7 @@ uplinks() {
 	ctl add r listen 127.0.0.1:7002 relay 127.0.0.1:7001 reply-proto udp
 	ctl add l beacon 127.0.0.1:7001 interval $HOUR text hi reply-proto tcp
 	assert_eq list "$(ctl list)" "$words
-r listen 127.0.0.1:7002 relay 127.0.0.1:7001 $REST $PASSED_ON
+r listen 127.0.0.1:7002 relay 127.0.0.1:7001 $RELAY_REST
 l beacon 127.0.0.1:7001 interval $HOUR text 'hi' $BEACON_REST reply-proto tcp framing length queue-bytes 1048576 keepalive 60"
 	ctl del l
 
@@ -341,7 +377,7 @@ link_local() {
 	ip link set dummy0 up
 	address='[fe80::7%dummy0]:7000'
 	ctl add a listen "$address" echo
-	assert_eq list "$(ctl list)" "a listen $address echo $REST $ANSWERS"
+	assert_eq list "$(ctl list)" "a listen $address echo $ECHO_REST"
 	ctl del a
 	ip link del dummy0
 	unload
@@ -381,7 +417,7 @@ misunderstood() {
 	says 1 "need a number from 0 to 4294967295" add x listen 127.0.0.1:1 echo proto tcp keepalive -1
 	says 1 "max-connections is missing" add x listen 127.0.0.1:1 echo proto tcp max-connections
 	says 1 "to and the receiver are missing" add x listen 127.0.0.1:1 text hi 127.0.0.1:2
-	says 1 "framing lines: need none, newline or length" add x listen 127.0.0.1:1 echo framing lines
+	says 1 "framing lines: need none, newline, length or octet-counting" add x listen 127.0.0.1:1 echo framing lines
 	says 1 "reply-proto sctp: need udp or tcp" add x listen 127.0.0.1:1 echo reply-proto sctp
 	says 1 "queue-bytes 1M: need a number from 0 to 4294967295" add x listen 127.0.0.1:1 echo queue-bytes 1M
 	says 1 "framing is there twice" add x beacon 127.0.0.1:1 framing none framing none
@@ -411,7 +447,9 @@ misunderstood() {
 	says 1 "the text is too long" add x listen 127.0.0.1:1 text "$(printf '%065546d' 0)" to 127.0.0.1:2
 	says 1 "need always, auto or never" --color=sometimes list
 	says 1 "a format of its own" -json stats --prometheus
-	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST $ANSWERS"
+	says 1 "unknown option '--prom'" stats --prom
+	says 2 "service --prom: no service of this name here" stats -- --prom
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $ECHO_REST"
 	echo "$REFUSED commands"
 	unload
 }
@@ -432,7 +470,7 @@ refused() {
 	says 2 "listen 127.0.0.1:0: " add x listen 127.0.0.1:0 echo
 	says 2 "listen 224.0.0.1:7001: a multicast group" add x listen 224.0.0.1:7001 echo
 	says 2 "listen 192.0.2.99:7001: not an address of this host" add x listen 192.0.2.99:7001 echo
-	says 2 "needs a scope" add x listen '[fe80::1]:7001' echo
+	says 2 "needs a scope: ADDRESS%DEVICE" add x listen '[fe80::1]:7001' echo
 	says 2 "needs a scope" add x listen '[::1%lo]:7001' echo
 	says 2 "relay 127.0.0.1:7001: the receiver is the service itself" \
 		add x listen 127.0.0.1:7001 relay 127.0.0.1:7001
@@ -443,32 +481,42 @@ refused() {
 	says 2 "rcvbuf 1: " add x listen 127.0.0.1:7001 echo rcvbuf 1
 	says 2 "sndbuf 1: out of range, allowed 2048 to" set seven sndbuf 1
 	says 2 "this service has no receiver" send seven hello
-	for setting in "max-connections 0" "max-connections 65537" "backlog 0" "backlog 65536" \
-		"idle-timeout 86401" "keepalive 32768"; do
+	for setting in "max-connections 0 1 65536" "max-connections 65537 1 65536" "backlog 0 1 65535" \
+		"backlog 65536 1 65535" "idle-timeout 86401 0 86400" "keepalive 32768 0 32767"; do
 		# shellcheck disable=SC2086 # words
-		says 2 "$setting: integer out of range (Numerical result out of range)" \
-			add x listen 127.0.0.1:7001 echo proto tcp $setting
+		set -- $setting
+		says 2 "$1 $2: out of range, allowed $3 to $4 (Numerical result out of range)" \
+			add x listen 127.0.0.1:7001 echo proto tcp "$1" "$2"
 	done
+	says 2 "threads 0: out of range, allowed 1 and more (Numerical result out of range)" \
+		add x listen 127.0.0.1:7001 echo threads 0
+	says 2 "service a-name-of-21-letters1: too long, allowed 15 bytes (Invalid argument)" \
+		add a-name-of-21-letters1 listen 127.0.0.1:7001 echo
 	says 2 "mode text: this mode is for datagrams only, need proto udp (Invalid argument)" \
 		add x listen 127.0.0.1:7001 text hi to 127.0.0.1:7002 proto tcp
 	says 2 "relay 127.0.0.1:7001: the receiver is the service itself" \
 		add x listen 127.0.0.1:7001 relay 127.0.0.1:7001 proto tcp
 	for setting in 0 4095 67108865; do
-		says 2 "queue-bytes $setting: integer out of range (Numerical result out of range)" \
+		says 2 "queue-bytes $setting: out of range, allowed 4096 to 67108864 (Numerical result out of range)" \
 			add x listen 127.0.0.1:7001 relay 127.0.0.1:7002 reply-proto tcp queue-bytes $setting
 	done
 	says 2 "reply-proto udp: a connection goes on by TCP only (Invalid argument)" \
 		add x listen 127.0.0.1:7001 relay 127.0.0.1:7002 proto tcp reply-proto udp
 	for setting in 0 9 3600001; do
-		says 2 "interval $setting: integer out of range (Numerical result out of range)" \
+		says 2 "interval $setting: out of range, allowed 10 to 3600000 (Numerical result out of range)" \
 			add x beacon 127.0.0.1:9000 interval $setting
 	done
 	says 2 "text {n}{number}: unknown word in braces, allowed {seq}, {wall}, {mono} and {host} (Invalid argument)" \
 		add x beacon 127.0.0.1:9000 text '{n}{number}'
 	says 2 ": " add x beacon 127.0.0.1:9000 text "$(printf '%01025d' 0)"
-	says 2 "threads 2: a beacon has one thread (Numerical result out of range)" \
+	says 2 "threads 2: has no effect here, it is for modes that have requests, not beacon (Invalid argument)" \
 		add x beacon 127.0.0.1:9000 threads 2
-	says 2 "listen 127.0.0.1:7001: this mode has no listen address (Invalid argument)" \
+	says 2 "queue-bytes 4096: has no effect here, it is for proto udp with reply_proto tcp (Invalid argument)" \
+		add x listen 127.0.0.1:7001 relay 127.0.0.1:7002 queue-bytes 4096
+	ctl add d listen 127.0.0.1:7001 discard
+	says 2 "min-source-port 5: has no effect here" set d min-source-port 5
+	ctl del d
+	says 2 "listen 127.0.0.1:7001: has no effect here, it is for modes that have requests, not beacon" \
 		add x listen 127.0.0.1:7001 beacon 127.0.0.1:9000
 	says 2 "beacon 203.0.113.1:9000: cannot reach the receiver (Network is unreachable)" \
 		add x beacon 203.0.113.1:9000
@@ -482,7 +530,7 @@ refused() {
 	says 2 "listen 127.0.0.1:7001: listen address in use, need a free port (Address already in use)" \
 		add x listen 127.0.0.1:7001 echo proto tcp
 	ctl del r
-	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $REST $ANSWERS"
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo $ECHO_REST"
 	echo "$REFUSED refusals"
 	unload
 }
@@ -499,7 +547,9 @@ without() {
 	assert_eq "status with a full disk" $rc 1
 	grep -q "cannot write" "$TMP/said" || fail "a full disk: $(cat "$TMP/said")"
 	unload
-	says 2 "is not loaded, try modprobe ksocket" list
+	says 2 "is not loaded, try modprobe ksocket listen_port=0" list
+	# What is not understood asks for nothing.
+	says 1 "unknown word 'loud'" add x listen 127.0.0.1:1 echo loud
 }
 
 counters_shown() {
@@ -521,7 +571,7 @@ counters_shown() {
 	ctl -j show seven | is_json "got[0]['stats']['rx_packets'] == 0
 		and len(got[0]['thread_stats']) == 1" || fail "JSON after the reset"
 	ctl set seven min-source-port 0 rcvbuf 4096
-	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo proto udp threads 1 buffer 65535 rcvbuf 4096 sndbuf 0 min-source-port 0 datapath softirq gro off"
+	assert_eq list "$(ctl list)" "seven listen 127.0.0.1:7000 echo proto udp threads 1 buffer 65535 rcvbuf 4096 sndbuf 0 min-source-port 0 datapath softirq gro off ttl inherit dscp inherit"
 	unload
 }
 
@@ -805,7 +855,7 @@ elsewhere() {
 	ctl -n "${NS_PREFIX}a" add there listen 127.0.0.1:7000 echo
 	assert_eq "the list here" "$(ctl list)" ""
 	assert_eq "the list there" "$(ctl -netns "${NS_PREFIX}a" list)" \
-		"there listen 127.0.0.1:7000 echo $REST $ANSWERS"
+		"there listen 127.0.0.1:7000 echo $ECHO_REST"
 	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello a)" hello
 	rc=0
 	ctl -n nowhere list 2>"$TMP/said" || rc=$?
@@ -847,7 +897,7 @@ completion() {
 	[ ! -e "$TMP/oops" ] || fail "the name of a device was executed"
 	ip link del p
 	assert_eq settings "$(complete_words set seven '')" "rcvbuf sndbuf min-source-port"
-	assert_eq framings "$(complete_words add x framing '')" "none newline length"
+	assert_eq framings "$(complete_words add x framing '')" "none newline length octet-counting"
 	assert_eq "of the receiver" "$(complete_words add x listen 127.0.0.1:1 reply)" reply-proto
 	assert_eq protocols "$(complete_words add x listen 127.0.0.1:1 echo proto '')" "udp tcp"
 	assert_eq "of connections" "$(complete_words add x listen 127.0.0.1:1 echo max)" max-connections
@@ -879,6 +929,7 @@ ksocket_run_tests \
 	add_del:"add, list, replace, del; what is listed can be added" \
 	quoted:"words of others, quoted; names" \
 	beacons:"beacons and their sink: settings, counters, what is shown" \
+	replace_same:"replace and ensure what already does just that" \
 	connections:"services on TCP: their settings, connections and ends" \
 	uplinks:"datagrams that go on by TCP: settings, the queue, the connection" \
 	link_local:"a link-local address with its device" \

@@ -226,9 +226,24 @@ loaded() {
 # "datapath=copy gro=on"; what a test says itself overrides them.
 read -r -a KSOCKET_PARAMS <<<"${KSOCKET_PARAMS:-}"
 
+# for_all PARAMETER=VALUE...: of the parameters that all loads are to have those that
+# have an effect beside these, into FOR_ALL
+for_all() {
+	local word
+	FOR_ALL=()
+	for word in ${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"}; do
+		case "$word $*" in
+		datapath=*mode=text* | datapath=*mode=beacon\ * | datapath=*mode=beacon) ;;
+		datapath=softirq*proto=tcp*) ;;
+		*) FOR_ALL+=("$word") ;;
+		esac
+	done
+}
+
 # load [PARAMETER=VALUE...]; insmod's status
 load() {
-	insmod "$KSOCKET_KO" ${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "$@"
+	for_all "$@"
+	insmod "$KSOCKET_KO" ${FOR_ALL[@]+"${FOR_ALL[@]}"} "$@"
 }
 
 # load_refused ERRNO LINE PARAMETER=VALUE...: insmod's errno, and the line in the log
@@ -241,7 +256,8 @@ load_refused() {
 
 # load_in NAMESPACE [PARAMETER=VALUE...]
 load_in() {
-	in_ns "$1" insmod "$KSOCKET_KO" ${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "${@:2}"
+	for_all "${@:2}"
+	in_ns "$1" insmod "$KSOCKET_KO" ${FOR_ALL[@]+"${FOR_ALL[@]}"} "${@:2}"
 }
 
 # datapath: the one that the tests load with

@@ -71,7 +71,7 @@ def round_trip():
         "listen": {"ipv6": "::1", "port": 7000},
         "reply": {"ipv6": "::1", "port": 7001},
         "ifindex": 1, "threads": 1, "buffer-size": 1500, "rcvbuf": 65536,
-        "sndbuf": 131072, "min-source-port": 5, "datapath": "copy", "gro": 1,
+        "sndbuf": 131072, "gro": 1,
         "text": "00ff", "ttl": "system", "dscp": "inherit",
     }
     ynl.do("service-new", dict(full, text=b"\x00\xff"))
@@ -89,7 +89,6 @@ def round_trip():
     got = ynl.do("service-get", {"name": "a"})
     wanted = dict(RELAY, threads=1, rcvbuf=0, sndbuf=0, gro=0, datapath="softirq")
     wanted["buffer-size"] = 65535
-    wanted["min-source-port"] = 1024
     wanted.update(ttl="inherit", dscp="zero")
     for key, value in wanted.items():
         assert got[key] == value, f"default of {key}: {got[key]}, wanted {value}"
@@ -169,10 +168,10 @@ def refusals():
     # receivers
     bad(errno.EINVAL, "needs a receiver", base=RELAY, reply=None)
     bad(errno.EINVAL, "needs a receiver", mode="text")
-    bad(errno.EINVAL, "has no receiver", ".reply", reply=THERE)
-    bad(errno.EINVAL, "has no receiver", ".reply", mode="discard", reply=THERE)
+    bad(errno.EINVAL, "has no effect here, it is for modes that have a receiver", ".reply", reply=THERE)
+    bad(errno.EINVAL, "has no effect here, it is for modes that have a receiver", ".reply", mode="discard", reply=THERE)
     bad(errno.EINVAL, "needs a receiver", base=BEACON, reply=None)
-    bad(errno.EINVAL, "has no listen address", ".listen", base=BEACON, listen=HERE)
+    bad(errno.EINVAL, "has no effect here, it is for modes that have requests", ".listen", base=BEACON, listen=HERE)
     bad(errno.EINVAL, "no host's address", ".reply", base=RELAY,
         reply={"ipv4": "0.0.0.0", "port": 1})
     bad(errno.EINVAL, "a multicast group", ".reply", base=RELAY,
@@ -207,7 +206,7 @@ def refusals():
         bad(errno.ERANGE, "out of range", f".{key}", base=dict(ECHO, **{key: value}))
     bad(errno.EINVAL, "this mode is for datagrams only, need proto udp", ".mode",
         base=dict(RELAY, mode="text", proto="tcp"))
-    bad(errno.EINVAL, "has no receiver", ".reply", base=TCP, reply=THERE)
+    bad(errno.EINVAL, "has no effect here, it is for modes that have a receiver", ".reply", base=TCP, reply=THERE)
     bad(errno.EINVAL, "needs a receiver", base=dict(RELAY, proto="tcp"), reply=None)
     bad(errno.ELOOP, "the receiver is the service itself", ".reply", base=RELAY, proto="tcp",
         reply=HERE)
@@ -216,14 +215,13 @@ def refusals():
     # beacons
     bad(errno.ERANGE, "out of range", ".interval", base=BEACON, interval=9)
     bad(errno.ERANGE, "out of range", ".interval", base=BEACON, interval=3600001)
-    bad(errno.ERANGE, "a beacon has one thread", ".threads", base=BEACON,
-        threads=min(2, os.cpu_count()))
     bad(errno.EINVAL, "unknown word in braces", ".text", base=dict(BEACON, text=b"{Seq}"))
     for base in (BEACON, dict(ECHO, mode="beacon-sink")):
         bad(errno.EINVAL, "this mode is for datagrams only", ".mode", base=base, proto="tcp")
     # datagrams by TCP
     bad(errno.ERANGE, "out of range", ".reply-proto", base=RELAY, reply_proto=2)
-    bad(errno.ERANGE, "out of range", ".framing", base=RELAY, framing=3)
+    bad(errno.ERANGE, "out of range", ".framing", base=RELAY, framing=4)
+    bad(errno.ERANGE, "out of range", ".newline", base=RELAY, newline=3)
     bad(errno.ERANGE, "out of range", ".queue-bytes", base=RELAY, queue_bytes=4095)
     bad(errno.ERANGE, "out of range", ".queue-bytes", base=RELAY, queue_bytes=67108865)
     # what answers take over
@@ -245,7 +243,7 @@ def refusals():
                        ("text", b"x"), ("proto", "tcp"), ("max-connections", 1),
                        ("backlog", 1), ("idle-timeout", 1), ("keepalive", 1),
                        ("interval", 100), ("reply-proto", "tcp"), ("framing", "none"),
-                       ("queue-bytes", 4096), ("ttl", "system"), ("dscp", "zero")):
+                       ("queue-bytes", 4096), ("ttl", "system"), ("dscp", "zero"), ("newline", "drop")):
         bad(errno.EOPNOTSUPP, "cannot change while the service runs", f".{key}",
             op="service-set", base=dict(only, **{key: value}))
     bad(errno.ERANGE, "out of range", ".rcvbuf", op="service-set", base=only, rcvbuf=0)
@@ -268,6 +266,77 @@ def refusals():
     print(f"{count} bad requests")
     assert not wrong, "\n".join(wrong)
     assert count >= 40
+
+
+# A service of each kind, and of each setting the kinds on which it has an effect.
+UP = {"reply-proto": "tcp"}
+KINDS = {
+    "relay": RELAY, "echo": ECHO, "discard": dict(ECHO, mode="discard"),
+    "text": dict(RELAY, mode="text"), "sink": dict(ECHO, mode="beacon-sink"),
+    "beacon": BEACON, "up": dict(RELAY, **UP), "text-up": dict(RELAY, mode="text", **UP),
+    "beacon-up": dict(BEACON, **UP), "tcp-relay": dict(RELAY, proto="tcp"),
+    "tcp-echo": TCP, "tcp-discard": dict(TCP, mode="discard"),
+}
+BY_TCP = "tcp-relay tcp-echo tcp-discard"
+BY_UDP = "relay echo discard text sink up text-up"
+BEACONS = "beacon beacon-up"
+UPS = "up text-up beacon-up"
+EFFECTS = {
+    "threads": (1, f"{BY_UDP} {BY_TCP}"),
+    "buffer-size": (65535, f"{BY_UDP} {BEACONS}"),
+    "rcvbuf": (0, f"{BY_UDP} {BY_TCP}"),
+    "sndbuf": (0, f"relay echo text tcp-relay tcp-echo beacon {UPS}"),
+    "min-source-port": (1024, "echo"),
+    "datapath": ("zerocopy", f"relay echo discard sink up {BY_TCP}"),
+    "gro": (0, BY_UDP),
+    "text": (b"x", f"text text-up {BEACONS}"),
+    "max-connections": (1024, BY_TCP),
+    "backlog": (128, BY_TCP),
+    "idle-timeout": (3600, BY_TCP),
+    "keepalive": (60, f"{BY_TCP} {UPS}"),
+    "interval": (2000, BEACONS),
+    "reply-proto": (None, f"relay text beacon {UPS}"),
+    "framing": ("length", UPS),
+    "queue-bytes": (1048576, UPS),
+    "newline": ("drop", ""),
+    "ttl": ("inherit", "relay echo text"),
+    "dscp": ("zero", "relay echo text"),
+}
+
+
+def effects():
+    """What has no effect on a service is refused, and not told; all else is."""
+    ynl = family()
+    count, wrong = 0, []
+    for kind, base in KINDS.items():
+        full = dict(base)
+        for key, (value, kinds) in EFFECTS.items():
+            if kind in kinds.split():
+                full.setdefault(key, value or "udp" if key == "reply-proto" else value)
+                continue
+            count += 1
+            try:
+                refused(ynl, "service-new", {**base, key: value if value is not None else "tcp"},
+                        errno.EINVAL, "has no effect here, it is for ", f".{key}")
+            except AssertionError as got:
+                wrong.append(str(got))
+                ynl.do("service-del", {"name": "a"})
+        ynl.do("service-new", full)
+        told = ynl.do("service-get", {"name": "a"})
+        for key in EFFECTS:
+            if (key in told) != (key in full):
+                wrong.append(f"{kind}: {key} is told {key in told}, is given {key in full}")
+            elif key in full and key != "text" and told[key] != full[key]:
+                wrong.append(f"{kind}: {key} {told[key]}, given {full[key]}")
+        # Nor can it change.
+        for key in ("rcvbuf", "sndbuf", "min-source-port"):
+            if key not in full:
+                refused(ynl, "service-set", {"name": "a", key: 4096}, errno.EINVAL,
+                        "has no effect here, it is for ", f".{key}")
+        ynl.do("service-del", {"name": "a"})
+    print(f"{count} settings without an effect")
+    assert not wrong, "\n".join(wrong)
+    assert count > 80, count
 
 
 def idempotent():
@@ -354,14 +423,15 @@ def tcp():
 
     # The same again is no other one; nor is it with the datapath that it has anyway.
     ynl.do("service-new", full)
-    for datapath in ("softirq", "zerocopy"):
-        ynl.do("service-new", dict(full, datapath=datapath))
+    ynl.do("service-new", dict(full, datapath="zerocopy"))
+    refused(ynl, "service-new", dict(full, datapath="softirq"), errno.EINVAL,
+            "no softirq can send by TCP", ".datapath")
     stats = ynl.do("service-get", {"name": "a"})["stats"]
     assert (stats["accepted"], stats["rx-bytes"], stats["tx-bytes"]) == (1, 5, 5), stats
     assert (stats["rx-packets"], stats["tx-packets"], stats["connected"]) == (0, 0, 0), stats
     refused(ynl, "service-new", full, errno.EEXIST, "a service of this name exists",
             ".name", flags=excl)
-    for key, value in dict(numbers, proto="udp", datapath="copy", mode="discard").items():
+    for key, value in dict(numbers, datapath="copy", mode="discard").items():
         if isinstance(value, int):
             value += 1
         refused(ynl, "service-new", dict(full, **{key: value}), errno.EEXIST,
@@ -380,11 +450,6 @@ def tcp():
     assert (got["rcvbuf"], got["sndbuf"]) == (65536, 131072), got
     refused(ynl, "send", {"name": "a", "payload": b"x"}, errno.EOPNOTSUPP, "has no receiver",
             ".name")
-    ynl.do("service-del", {"name": "a"})
-    # For datagrams the numbers of connections count for nothing.
-    ynl.do("service-new", dict(ECHO, **numbers))
-    ynl.do("service-new", ECHO)
-    assert ynl.do("service-get", {"name": "a"})["proto"] == "udp"
     ynl.do("service-del", {"name": "a"})
 
 
@@ -908,7 +973,7 @@ def uplink():
     """Datagrams that go on by TCP: what is asked is told, and what becomes of them."""
     ynl = family()
     full = dict(RELAY, **{"reply-proto": "tcp", "framing": "newline", "queue-bytes": 4096,
-                          "keepalive": 7})
+                          "keepalive": 7, "newline": "drop"})
     listener = Listener()
     ynl.do("service-new", full)
     got = ynl.do("service-get", {"name": "a"})
@@ -916,8 +981,7 @@ def uplink():
         assert got[key] == value, f"{key}: {got[key]}, wanted {value}"
     # The same again is no other one.
     ynl.do("service-new", full)
-    for key, value in (("framing", "none"), ("queue-bytes", 4100), ("keepalive", 8),
-                       ("reply-proto", "udp")):
+    for key, value in (("newline", "space"), ("queue-bytes", 4100), ("keepalive", 8)):
         refused(ynl, "service-new", dict(full, **{key: value}), errno.EEXIST,
                 "exists and is another", ".name")
 
@@ -932,10 +996,10 @@ def uplink():
         until(lambda: ynl.do("service-get", {"name": "a"})["queued"] == 1)
         got = ynl.do("service-get", {"name": "a"})
         assert got["queued-bytes"] == 1004 + 8 and got["stats"]["user-sends"] == 1, got
-        refused(ynl, "send", {"name": "a", "payload": b"x" * 4000}, errno.ENOTCONN,
-                "the stack would not send it")
+        refused(ynl, "send", {"name": "a", "payload": b"x" * 4000}, errno.ENOBUFS,
+                "the queue is full, and there is no connection to the receiver")
         refused(ynl, "send", {"name": "a", "payload": b"a\nb"}, errno.EBADMSG,
-                "the stack would not send it")
+                "the framing allows no newline before the end")
         # An attempt that has not failed yet is told as well.
         until(lambda: ynl.dump("conn-get", {}) == [])
         with socket.create_server(("127.0.0.1", 7001)) as server:
@@ -967,7 +1031,7 @@ def uplink():
     assert (got["framing"], got["queue-bytes"]) == ("length", 1048576), got
     ynl.do("service-new", dict(RELAY, proto="tcp"), [Netlink.NLM_F_REPLACE])
     got = ynl.do("service-get", {"name": "a"})
-    assert got["reply-proto"] == "tcp" and "queued" not in got, got
+    assert "queued" not in got, got
     ynl.do("service-del", {"name": "a"})
 
 

@@ -71,6 +71,7 @@ threads_apart() { by_library threads_apart; }
 events_told() { by_library events_told; }
 receiver_told() { by_library receiver_told; }
 uplink() { by_library uplink; }
+effects() { by_library effects; }
 beacon_told() { by_library beacon_told; }
 sink_counts() { by_library sink_counts; }
 quiet() {
@@ -99,6 +100,7 @@ ksocket_run_tests \
 	cli:"the kernel's own client: do, dump, subscribe" \
 	round_trip:"what is asked is what runs, what runs is what is told" \
 	refusals:"bad requests: their errno, their words, their attribute" \
+	effects:"what has no effect is refused, and not told" \
 	idempotent:"the same again, another one, NLM_F_EXCL, NLM_F_REPLACE" \
 	gone:"what could be neither replaced nor started again" \
 	change:"what changes without a stop, and counters from 0" \

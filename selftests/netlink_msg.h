@@ -84,19 +84,25 @@ static inline void put_service(struct message *msg)
 		put_u32(msg, KSOCKET_A_SERVICE_BUFFER_SIZE, 1 + next() % 65535);
 	if (next() % 4 == 0)
 		put_u32(msg, KSOCKET_A_SERVICE_IFINDEX, 1);
-	if (next() % 2)
+	if (mode != KSOCKET_MODE_BEACON && mode != KSOCKET_MODE_TEXT && next() % 2)
 		put_u32(msg, KSOCKET_A_SERVICE_DATAPATH, next() % 3);
-	if (next() % 2)
+	if (mode != KSOCKET_MODE_BEACON && next() % 2)
 		put_u8(msg, KSOCKET_A_SERVICE_GRO, next() % 2);
 	if (mode == KSOCKET_MODE_TEXT || mode == KSOCKET_MODE_BEACON)
 		put(msg, KSOCKET_A_SERVICE_TEXT, "text", next() % 5);
 }
 
+/* Each alone, for few services have all of them. */
 static inline void put_change(struct message *msg)
 {
-	put_u32(msg, KSOCKET_A_SERVICE_RCVBUF, 4096 + next() % 65536);
-	put_u32(msg, KSOCKET_A_SERVICE_SNDBUF, 4096 + next() % 65536);
-	put_u16(msg, KSOCKET_A_SERVICE_MIN_SOURCE_PORT, next());
+	int which = next() % 4;
+
+	if (which < 2)
+		put_u32(msg, KSOCKET_A_SERVICE_RCVBUF, 4096 + next() % 65536);
+	if (which == 1 || which == 2)
+		put_u32(msg, KSOCKET_A_SERVICE_SNDBUF, 4096 + next() % 65536);
+	if (which == 3)
+		put_u16(msg, KSOCKET_A_SERVICE_MIN_SOURCE_PORT, next());
 }
 
 /* A message that is right. */

@@ -44,7 +44,7 @@ noipv6_refused() {
 
 noipv6_unused() {
 	off
-	load mode=echo listen_port=7000 reply_addr=::1
+	load mode=echo listen_port=7000
 	unload
 }
 

@@ -341,8 +341,7 @@ params_edges() {
 	local cpus
 	cpus=$(getconf _NPROCESSORS_ONLN)
 	load mode=relay listen_addr=::ffff:127.0.0.1 listen_port=65535 reply_port=1 \
-		buffer_size=1 "threads=$cpus" device=lo rcvbuf=2048 sndbuf=2048 \
-		min_source_port=65535
+		buffer_size=1 "threads=$cpus" device=lo rcvbuf=2048 sndbuf=2048
 	assert_eq listen "$(counter listen)" 127.0.0.1:65535
 	assert_eq reply "$(counter reply)" 127.0.0.1:1
 	assert_eq device "$(counter device)" lo
@@ -350,6 +349,8 @@ params_edges() {
 	assert_eq buffer_size "$(counter buffer_size)" 1
 	assert_eq rcvbuf "$(counter rcvbuf)" 2048
 	assert_eq sndbuf "$(counter sndbuf)" 2048
+	unload
+	load mode=echo min_source_port=65535
 	assert_eq min_source_port "$(counter min_source_port)" 65535
 	unload
 	load mode=echo listen_port=0x1b58 listen_addr=0:0:0:0:0:0:0:1 rcvbuf=1073741823 \
@@ -359,23 +360,51 @@ params_edges() {
 	unload
 }
 
-# The receiver does not matter to modes that have none.
-params_unused_receiver() {
-	load mode=echo reply_port=2325
-	unload
-	load mode=discard reply_addr=2001:db8::77
-	unload
+# What has no effect is refused, its default too: parameters, and the place of an effect
+params_no_effect() {
+	local row given
+	while IFS='|' read -r given row; do
+		[ -n "$given" ] || continue
+		# shellcheck disable=SC2086 # a list of words
+		load_refused EINVAL "${row/:/: has no effect here, it is for}" $given
+	done <<-'EOF'
+		mode=echo reply_port=2325|reply_addr, reply_port: modes that have a receiver: relay, text, beacon
+		mode=discard reply_addr=2001:db8::77|reply_addr, reply_port: modes that have a receiver: relay, text, beacon
+		mode=echo text=testing...|text: the modes text and beacon
+		mode=beacon threads=1|threads: modes that have requests, not beacon
+		mode=beacon rcvbuf=0|rcvbuf: modes that have requests, not beacon
+		mode=beacon gro=off|gro: proto udp, in modes other than beacon
+		mode=beacon ttl=inherit|ttl: answers by UDP, in the modes relay, echo and text
+		mode=text datapath=copy|datapath: modes other than text and beacon, which copy
+		mode=discard sndbuf=4096|sndbuf: modes that send: relay, echo, text, beacon
+		mode=discard dscp=zero|dscp: answers by UDP, in the modes relay, echo and text
+		min_source_port=1024|min_source_port: mode echo with proto udp
+		interval=2000|interval: mode beacon
+		max_connections=1|max_connections: proto tcp
+		backlog=128|backlog: proto tcp
+		idle_timeout=0|idle_timeout: proto tcp
+		keepalive=60|keepalive: proto tcp, or a receiver with reply_proto tcp
+		framing=length|framing: proto udp with reply_proto tcp
+		queue_bytes=1048576|queue_bytes: proto udp with reply_proto tcp
+		reply_proto=tcp ttl=system|ttl: answers by UDP, in the modes relay, echo and text
+		proto=tcp reply_proto=tcp|reply_proto: proto udp, in modes that have a receiver
+		proto=tcp buffer_size=65535|buffer_size: proto udp
+		proto=tcp gro=on|gro: proto udp, in modes other than beacon
+		proto=tcp queue_bytes=4096|queue_bytes: proto udp with reply_proto tcp
+	EOF
+	load_refused EINVAL "datapath=softirq: no softirq can send by TCP, allowed copy or zerocopy" \
+		proto=tcp datapath=softirq
 }
 
 params_readable() {
 	insmod "$KSOCKET_KO" mode=echo listen_port=7000 "text=\"two words\""
 	dir=/sys/module/ksocket/parameters
 	assert_eq "names" "$(cd $dir && echo *)" "backlog buffer_size datapath device dscp framing gro\
- idle_timeout interval keepalive listen_addr listen_port max_connections min_source_port mode proto\
+ idle_timeout interval keepalive listen_addr listen_port max_connections min_source_port mode newline proto\
  queue_bytes rcvbuf reply_addr reply_port reply_proto sndbuf text threads ttl"
 	for row in backlog:128 idle_timeout:3600 interval:2000 keepalive:60 max_connections:1024 proto:udp buffer_size:65535 datapath:softirq device: gro:off listen_addr:127.0.0.1 listen_port:7000 \
 		min_source_port:1024 mode:echo rcvbuf:0 reply_addr:127.0.0.1 reply_port:23 \
-		sndbuf:0 "text:two words" threads:1 reply_proto: framing:length queue_bytes:1048576 ttl:inherit dscp:; do
+		sndbuf:0 "text:two words" threads:1 reply_proto: framing:length queue_bytes:1048576 ttl:inherit dscp: newline:drop; do
 		assert_eq "${row%%:*}" "$(cat "$dir/${row%%:*}")" "${row#*:}"
 		assert_eq "mode of ${row%%:*}" "$(stat -c %a "$dir/${row%%:*}")" 444
 	done
@@ -385,7 +414,7 @@ params_readable() {
 # modinfo is the reference card: every parameter has its range in it.
 params_described() {
 	for name in buffer_size datapath device gro interval listen_addr listen_port min_source_port mode \
-		rcvbuf reply_addr reply_port sndbuf text threads ttl dscp; do
+		rcvbuf reply_addr reply_port sndbuf text threads ttl dscp newline; do
 		# Not -q: it leaves early, and with pipefail modinfo's SIGPIPE counts.
 		modinfo -F parm "$KSOCKET_KO" | grep "^$name:.*(default .*(charp)" >/dev/null ||
 			fail "$name is not described"
@@ -423,7 +452,7 @@ ksocket_run_tests \
 	params_text_too_long:"a text longer than the kernel takes" \
 	params_no_service:"listen_port=0 starts no service" \
 	params_edges:"values at the edge of what is allowed" \
-	params_unused_receiver:"a receiver that the mode has no use for" \
+	params_no_effect:"what has no effect" \
 	params_readable:"the values are readable under /sys/module" \
 	params_described:"modinfo describes every parameter" \
 	params_log_lines:"one line at start, one at stop, none in between"

@@ -283,7 +283,6 @@ TEST_F(so, every_member)
 	svc.buffer_size = 1;
 	svc.rcvbuf = 4096;
 	svc.sndbuf = KSOCKET_SOCKBUF_MAX;
-	svc.min_source_port = 0xffff;
 	svc.gro = 1;
 	svc.text_len = KSOCKET_SO_TEXT_LEN;
 	memset(svc.text, 0xa5, sizeof(svc.text));
@@ -543,7 +542,7 @@ TEST_F(so, refusals)
 	BAD(EINVAL, svc.queue_bytes = 4096);
 	BAD_TCP(EINVAL, svc.reply_proto = KSOCKET_PROTO_TCP);
 	BAD_UPLINK(ERANGE, svc.reply_proto = 2);
-	BAD_UPLINK(ERANGE, svc.framing = 3);
+	BAD_UPLINK(ERANGE, svc.framing = 4);
 	BAD_UPLINK(ERANGE, svc.queue_bytes = 0);
 	BAD_UPLINK(ERANGE, svc.queue_bytes = KSOCKET_QUEUE_BYTES_MAX + 1);
 	BAD_UPLINK(ERANGE, svc.keepalive = KSOCKET_KEEPALIVE_MAX + 1);
@@ -555,7 +554,17 @@ TEST_F(so, refusals)
 	BAD_BEACON(ERANGE, svc.interval = 0);
 	BAD_BEACON(ERANGE, svc.interval = 9);
 	BAD_BEACON(ERANGE, svc.interval = 3600001);
-	BAD_BEACON(ERANGE, svc.threads = 2);
+	BAD_BEACON(EINVAL, svc.threads = 2);
+	/* What has no effect. */
+	BAD(EINVAL, svc.min_source_port = 5);
+	BAD_TCP(EINVAL, svc.min_source_port = 5);
+	BAD_TCP(EINVAL, svc.gro = 1);
+	BAD_TCP(EINVAL, svc.buffer_size = 100);
+	BAD_BEACON(EINVAL, svc.rcvbuf = 4096);
+	BAD_BEACON(EINVAL, svc.gro = 1);
+	BAD_BEACON(EINVAL, svc.datapath = KSOCKET_DATAPATH_ZEROCOPY);
+	BAD(EINVAL, (svc.mode = KSOCKET_MODE_DISCARD, svc.sndbuf = 4096,
+		     memset(&svc.reply, 0, sizeof(svc.reply))));
 	BAD_BEACON(EINVAL, svc.listen = address(AF_INET, PORT));
 	BAD_BEACON(EINVAL, svc.listen.addr[15] = 1);
 	BAD_BEACON(EAFNOSUPPORT, svc.reply.family = 0);

@@ -23,14 +23,14 @@ _ksocketctl() {
 		case $prev in
 		-n | -netns | --netns) words=$(ls /run/netns 2>/dev/null) ;;
 		*)
-			words="list show add replace set del send stats conns reset top monitor help"
+			words="list show add replace ensure set del send stats conns reset top monitor help"
 			[[ $cur != -* ]] ||
 				words="-json -pretty -netns -timestamp -color -Version -help"
 			;;
 		esac
 	else
 		case $command:$place in
-		show:1 | replace:1 | set:1 | del:1 | send:1 | conns:1 | reset:1)
+		show:1 | replace:1 | ensure:1 | set:1 | del:1 | send:1 | conns:1 | reset:1)
 			words=$(ksocketctl "${netns[@]}" list 2>/dev/null | cut -d' ' -f1)
 			;;
 		stats:1)
@@ -50,19 +50,20 @@ _ksocketctl() {
 			*) words="rcvbuf sndbuf min-source-port" ;;
 			esac
 			;;
-		add:* | replace:*)
+		add:* | replace:* | ensure:*)
 			case $prev in
 			datapath) words="copy zerocopy softirq" ;;
 			gro) words="on off" ;;
 			proto | reply-proto) words="udp tcp" ;;
-			framing) words="none newline length" ;;
+			framing) words="none newline length octet-counting" ;;
+			newline) words="drop escape space" ;;
 			ttl) words="inherit system" ;;
 			dscp) words="inherit zero" ;;
 			dev) words=$(sed -n 's/^ *\([^ :]*\):.*/\1/p' /proc/net/dev) ;;
 			listen | relay | beacon | to | text | threads | buffer | rcvbuf | sndbuf | min-source-port) ;;
 			max-connections | backlog | idle-timeout | keepalive | interval | queue-bytes) ;;
 			*)
-				words="dev threads datapath gro buffer rcvbuf sndbuf min-source-port proto max-connections backlog idle-timeout keepalive reply-proto framing queue-bytes ttl dscp"
+				words="dev threads datapath gro buffer rcvbuf sndbuf min-source-port proto max-connections backlog idle-timeout keepalive reply-proto framing newline queue-bytes ttl dscp"
 				case " ${COMP_WORDS[*]} " in
 				*" beacon "*) words+=" interval text" ;;
 				*) words+=" listen relay echo discard text to beacon beacon-sink" ;;

@@ -85,6 +85,7 @@ extern const char *const proto_names[];
 extern const char *const framing_names[];
 extern const char *const ttl_names[];
 extern const char *const dscp_names[];
+extern const char *const newline_names[];
 
 /* main.c */
 __attribute__((format(printf, 1, 2)))

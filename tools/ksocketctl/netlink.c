@@ -53,6 +53,7 @@ const char *const framing_names[] = {
 	[KSOCKET_FRAMING_NONE] = "none",
 	[KSOCKET_FRAMING_NEWLINE] = "newline",
 	[KSOCKET_FRAMING_LENGTH] = "length",
+	[KSOCKET_FRAMING_OCTET_COUNTING] = "octet-counting",
 	NULL
 };
 
@@ -65,6 +66,13 @@ const char *const ttl_names[] = {
 const char *const dscp_names[] = {
 	[KSOCKET_DSCP_INHERIT] = "inherit",
 	[KSOCKET_DSCP_ZERO] = "zero",
+	NULL
+};
+
+const char *const newline_names[] = {
+	[KSOCKET_NEWLINE_DROP] = "drop",
+	[KSOCKET_NEWLINE_ESCAPE] = "escape",
+	[KSOCKET_NEWLINE_SPACE] = "space",
 	NULL
 };
 
@@ -366,6 +374,11 @@ static json_t *decode_dscp(const struct nlattr *attr)
 	return decode_name(dscp_names, mnl_attr_get_u32(attr));
 }
 
+static json_t *decode_newline(const struct nlattr *attr)
+{
+	return decode_name(newline_names, mnl_attr_get_u32(attr));
+}
+
 static json_t *decode_state(const struct nlattr *attr)
 {
 	return decode_name(state_names, mnl_attr_get_u32(attr));
@@ -429,6 +442,7 @@ static const struct attribute attributes[] = {
 	[KSOCKET_A_SERVICE_QUEUED_BYTES] = { "queued_bytes", decode_u32 },
 	[KSOCKET_A_SERVICE_TTL] = { "ttl", decode_ttl },
 	[KSOCKET_A_SERVICE_DSCP] = { "dscp", decode_dscp },
+	[KSOCKET_A_SERVICE_NEWLINE] = { "newline", decode_newline },
 };
 
 static const struct attribute conn_attributes[] = {
@@ -635,15 +649,23 @@ static void refused(const struct request *req, const struct nlmsghdr *nlh,
 			what = req->words[i].what;
 			value = req->words[i].value;
 		}
+	/* Without its parameters it would start the service that they describe. */
 	if (nlh->nlmsg_type == NLMSG_ERROR && msg->msg.nlmsg_type == GENL_ID_CTRL &&
 	    err == ENOENT)
-		said = "ksocket is not loaded, try modprobe ksocket";
+		said = "ksocket is not loaded, try modprobe ksocket listen_port=0";
 	if (err == EPERM && !said)
 		said = "it takes CAP_NET_ADMIN over this network namespace";
 	complain("%s%s%s%s%s%s%s%s", what ? what : "", what ? " " : "",
 		 what ? value : "", what ? ": " : "", said ? said : "",
 		 said ? " (" : "", strerror(err), said ? ")" : "");
 	exit(EXIT_KERNEL);
+}
+
+static void note_said(const struct nlmsghdr *nlh)
+{
+	struct words words = read_words(nlh);
+
+	snprintf(nl_said, sizeof(nl_said), "%s", words.said ? words.said : "");
 }
 
 /**
@@ -657,13 +679,6 @@ struct reply {
 	void *arg;
 	bool torn;
 };
-
-static void note_said(const struct nlmsghdr *nlh)
-{
-	struct words words = read_words(nlh);
-
-	snprintf(nl_said, sizeof(nl_said), "%s", words.said ? words.said : "");
-}
 
 /**
  * receive() - the next messages

@@ -222,31 +222,39 @@ struct setting {
 	const char *key, *word;
 };
 
-/* The events do not tell all of them. */
-static void print_settings(const json_t *service, const struct setting *s)
+static void print_setting(const json_t *service, const struct setting *s)
 {
-	for (; s->key; s++)
-		if (json_object_get(service, s->key))
-			printf(" %s %" JSON_INTEGER_FORMAT, s->word,
-			       get_number(service, s->key));
+	const json_t *value = json_object_get(service, s->key);
+
+	if (!value)
+		return;
+	printf(" %s ", s->word);
+	if (json_is_boolean(value))
+		fputs(json_is_true(value) ? "on" : "off", stdout);
+	else if (json_is_string(value))
+		fputs(json_string_value(value), stdout);
+	else
+		printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
 }
 
-/* The words that "add" takes. */
+/*
+ * The words that "add" takes: the kernel tells what has an effect on a service, and
+ * the events do not tell all of that.
+ */
 static void print_service(const json_t *service)
 {
 	static const struct setting settings[] = {
-		{ "threads", "threads" }, { "buffer_size", "buffer" },
-		{ "rcvbuf", "rcvbuf" }, { "sndbuf", "sndbuf" },
-		{ "min_source_port", "min-source-port" }, { }
-	};
-	static const struct setting tcp_settings[] = {
-		{ "max_connections", "max-connections" },
+		{ "proto", "proto" }, { "threads", "threads" },
+		{ "buffer_size", "buffer" }, { "rcvbuf", "rcvbuf" },
+		{ "sndbuf", "sndbuf" }, { "min_source_port", "min-source-port" },
+		{ "datapath", "datapath" }, { "gro", "gro" }, { "ttl", "ttl" },
+		{ "dscp", "dscp" }, { "max_connections", "max-connections" },
 		{ "backlog", "backlog" }, { "idle_timeout", "idle-timeout" },
-		{ "keepalive", "keepalive" }, { }
+		{ "reply_proto", "reply-proto" }, { "framing", "framing" },
+		{ "newline", "newline" },
+		{ "queue_bytes", "queue-bytes" }, { "keepalive", "keepalive" },
 	};
-	static const struct setting uplink_settings[] = {
-		{ "queue_bytes", "queue-bytes" }, { "keepalive", "keepalive" }, { }
-	};
+	size_t i;
 
 	print_name(service);
 	if (json_object_get(service, "listen")) {
@@ -258,22 +266,8 @@ static void print_service(const json_t *service)
 		fputs(" dev ", stdout);
 		print_word(get_string(service, "device"));
 	}
-	if (json_object_get(service, "proto"))
-		printf(" proto %s", get_string(service, "proto"));
-	print_settings(service, settings);
-	if (json_object_get(service, "datapath"))
-		printf(" datapath %s gro %s", get_string(service, "datapath"),
-		       json_is_true(json_object_get(service, "gro")) ? "on" : "off");
-	if (json_object_get(service, "ttl"))
-		printf(" ttl %s dscp %s", get_string(service, "ttl"),
-		       get_string(service, "dscp"));
-	if (is_tcp(service))
-		print_settings(service, tcp_settings);
-	if (is_uplink(service)) {
-		printf(" reply-proto tcp framing %s",
-		       get_string(service, "framing"));
-		print_settings(service, uplink_settings);
-	}
+	for (i = 0; i < MNL_ARRAY_SIZE(settings); i++)
+		print_setting(service, &settings[i]);
 }
 
 /**
@@ -393,7 +387,9 @@ static void show_datagrams(const json_t *service, const json_t *stats)
 
 static void show_uplink(const json_t *service, const json_t *stats)
 {
-	json_int_t threads = get_number(service, "threads");
+	/* A beacon has one, which is no setting. */
+	json_int_t threads = json_object_get(service, "threads") ?
+			     get_number(service, "threads") : 1;
 
 	printf("    connections %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
 	       ", %" JSON_INTEGER_FORMAT " came up, %" JSON_INTEGER_FORMAT
@@ -564,9 +560,10 @@ void print_prometheus(json_t *services)
 	json_array_foreach(services, i, service) {
 		printf("ksocket_service{service=\"%s\",mode=\"%s\",",
 		       get_string(service, "name"), get_string(service, "mode"));
-		printf("datapath=\"%s\",proto=\"%s\"} 1\n",
-		       get_string(service, "datapath"),
-		       get_string(service, "proto"));
+		if (json_object_get(service, "datapath"))
+			printf("datapath=\"%s\",",
+			       get_string(service, "datapath"));
+		printf("proto=\"%s\"} 1\n", get_string(service, "proto"));
 	}
 	print_metric("receiver_unreachable", "gauge",
 		     "1 where the receiver refuses what it is sent.");

@@ -61,14 +61,32 @@ enum ksocket_proto {
  * @KSOCKET_FRAMING_NONE: They are not, the receiver gets their payload and
  *   nothing else.
  * @KSOCKET_FRAMING_NEWLINE: Each ends with a newline, its own or one that is
- *   added. One with a newline before its end is dropped.
+ *   added. What becomes of one with a newline before its end is the attribute
+ *   newline.
  * @KSOCKET_FRAMING_LENGTH: Before each stands its length in bytes, a 16-bit
  *   number in network byte order (as DNS has it, RFC 7766 section 8).
+ * @KSOCKET_FRAMING_OCTET_COUNTING: Before each stands its length in bytes, a
+ *   decimal number, and a space (as syslog has it, RFC 6587 section 3.4.1). An
+ *   empty one is left out.
  */
 enum ksocket_framing {
 	KSOCKET_FRAMING_NONE,
 	KSOCKET_FRAMING_NEWLINE,
 	KSOCKET_FRAMING_LENGTH,
+	KSOCKET_FRAMING_OCTET_COUNTING,
+};
+
+/**
+ * enum ksocket_newline - What becomes of a datagram with a newline before its
+ *   end, where newlines tell datagrams apart.
+ * @KSOCKET_NEWLINE_DROP: It is dropped.
+ * @KSOCKET_NEWLINE_ESCAPE: Each such newline becomes the four bytes "#012".
+ * @KSOCKET_NEWLINE_SPACE: Each such newline becomes a space.
+ */
+enum ksocket_newline {
+	KSOCKET_NEWLINE_DROP,
+	KSOCKET_NEWLINE_ESCAPE,
+	KSOCKET_NEWLINE_SPACE,
 };
 
 /**
@@ -282,6 +300,7 @@ enum {
 	KSOCKET_A_SERVICE_CLOSES,
 	KSOCKET_A_SERVICE_TTL,
 	KSOCKET_A_SERVICE_DSCP,
+	KSOCKET_A_SERVICE_NEWLINE,
 
 	__KSOCKET_A_SERVICE_MAX
 };
