@@ -107,6 +107,18 @@ class Receiver:
                 one, end, rest = data.partition(b"\n")
                 if not end:
                     return data
+            elif self.framing == "octet-counting":
+                # RFC 6587, section 3.4.1: no leading zero, one space.
+                digits, end, rest = data.partition(b" ")
+                if not end:
+                    assert len(digits) < 6, digits
+                    return data
+                if not re.fullmatch(rb"[1-9][0-9]*", digits):
+                    self.errors.append(digits)
+                    return b""
+                one, rest = rest[:int(digits)], rest[int(digits):]
+                if len(one) < int(digits):
+                    return data
             else:
                 if len(data) < 2:
                     return data
@@ -210,6 +222,10 @@ def exact(address, framing):
     sizes = (0, 1, 2, 3, 4, 8, 100, 1400, 1472, 1473, 9000, 65507)
     made = [Sender.made(n, max(size, 8))[:size] for n, size in enumerate(sizes)]
     wanted = list(made)
+    if framing == "octet-counting":
+        # Others count, so what looks like a count or an end is a byte as any other.
+        made += [b"7 seven", b"two\nlines\n", b"\0\r\n"]
+        wanted = made[1:]
     if framing == "newline":
         made += [b"its own\n", b"\n"]
         wanted += [b"its own", b""]
@@ -221,7 +237,8 @@ def exact(address, framing):
         wait_for("all bytes", lambda: len(receiver.raw) >= sum(map(len, made)))
         assert receiver.raw == b"".join(made)
     else:
-        wait_for("all datagrams", lambda: len(receiver.got) >= len(made))
+        wait_for("all datagrams", lambda: len(receiver.got) >= len(wanted))
+        assert not receiver.errors, receiver.errors
         assert receiver.payloads() == wanted, [d[:20] for d in receiver.payloads()]
 
     # The other end of the line would take these for two.
@@ -233,6 +250,38 @@ def exact(address, framing):
         counted(drop_framing=bad)
     now = settled(len(made) + bad)
     assert (now["connected"], now["disconnected"], drops(now)) == (1, 0, bad), now
+
+
+def lines(how):
+    """One line for each datagram, whatever newlines are in it."""
+    receiver = Receiver(framing="newline")
+    at_least("connections", 1)
+    with_ = {"escape": b"#012", "space": b" "}[how]
+    trace = b"<13>java.lang.Exception: x\n\tat a(b.c)\n\tat d(e.f)"
+    made = [trace, trace + b"\n", b"\n", b"\n\n", b"\nfirst", b"a\0b\r\nc", b"none", b""]
+    # Across the end of the ring, at all offsets.
+    made += [b"%d\n" % n * (n % 7) + b"end" for n in range(600)]
+    made += [b"x\n" * 8000, b"\n" * 16000 + b"y"]
+    sender = Sender()
+    sent = []
+    for n, data in enumerate(made):
+        sender.sock.send(data)
+        last = data[-1:] == b"\n"
+        sent.append(data[:len(data) - last].replace(b"\n", with_) + b"\n" * last)
+        if n % 16 == 15 or len(data) > 1000:
+            settled(n + 1)
+    counted(tx_packets=len(made), queued=0, queued_bytes=0, tx_bytes=sum(map(len, sent)))
+    wait_for("all datagrams", lambda: len(receiver.got) >= len(made))
+    got = receiver.payloads()
+    for n, (one, line) in enumerate(zip(got, sent)):
+        assert one + b"\n" * line.endswith(b"\n") == line, (n, one[:60], line[:60])
+    assert len(got) == len(made), len(got)
+    # What is longer than a datagram can be once it is escaped.
+    sender.sock.send(b"\n" * 16500)
+    if how == "escape":
+        counted(drop_send_too_long=1)
+    now = settled(len(made) + 1)
+    assert drops(now) == (how == "escape"), now
 
 
 def many(count, senders=1):

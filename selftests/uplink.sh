@@ -36,12 +36,26 @@ proves() {
 
 exact() {
 	local framing address
-	for framing in length newline none; do
+	for framing in length newline none octet-counting; do
 		for address in 127.0.0.1 ::1; do
 			proves "framing=$framing listen_addr=$address reply_addr=$address" exact $address $framing
 		done
 	done
 	nothing_left 7000
+}
+
+lines() {
+	local how
+	for how in escape space; do
+		proves "framing=newline newline=$how queue_bytes=69632" lines $how
+	done
+	# Those of user space, and beacons, go the same way.
+	up framing=newline newline=escape mode=text "text=\"a"$'\n'"b\""
+	spawn - socat -u TCP-LISTEN:7001,reuseaddr "OPEN:$TMP/got,creat,append"
+	wait_for 20 counter_is connections 1
+	tell UDP:127.0.0.1:7000 anything
+	wait_for 20 file_is "$TMP/got" a#012b
+	unload
 }
 
 datapaths() {
@@ -268,7 +282,9 @@ refusals() {
 	local range="allowed 4096 to 67108864"
 	load_refused EINVAL "reply_proto=sctp: unknown, allowed udp or tcp" reply_proto=sctp
 	load_refused EINVAL "reply_proto=udp: proto=tcp allows tcp only" proto=tcp reply_proto=udp
-	load_refused EINVAL "framing=lines: unknown, allowed none, newline or length" framing=lines
+	load_refused EINVAL "framing=lines: unknown, allowed none, newline, length or octet-counting" framing=lines
+	load_refused EINVAL "newline=keep: unknown, allowed drop, escape or space" newline=keep
+	load_refused EINVAL "newline: has no effect here, it is for reply_proto tcp with framing newline" reply_proto=tcp newline=drop
 	load_refused ERANGE "queue_bytes=4095: out of range, $range" queue_bytes=4095
 	load_refused ERANGE "queue_bytes=67108865: out of range, $range" queue_bytes=67108865
 	load_refused EINVAL "queue_bytes=1M: not a number, $range" queue_bytes=1M
@@ -279,14 +295,14 @@ refusals() {
 		"ksocket: service param started: udp 127.0.0.1:7000, relay to 127.0.0.1:7000 by tcp, threads 1"
 	unload
 	# Where there is no receiver it means nothing.
-	load listen_port=7000 mode=echo reply_proto=tcp
-	assert_eq "echo" "$(ask UDP:127.0.0.1:7000 hello)" hello
-	unload
+	load_refused EINVAL "reply_proto: has no effect here, it is for proto udp, in modes that have a receiver" \
+		listen_port=7000 mode=echo reply_proto=tcp
 }
 
 ksocket_run_tests \
 	exact:"every byte, every boundary, in each framing, IPv4 and IPv6" \
 	bursts:"bursts, each datagram counted" \
+	lines:"newlines before the end: escaped, a space" \
 	many_datagrams:"thousands of datagrams, in their order" \
 	datapaths:"likewise on every datapath" \
 	threads_apart:"each thread has a connection of its own" \

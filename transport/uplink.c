@@ -51,6 +51,12 @@
 /* At the end, a receiver that has not acknowledged for so long is not waited for. */
 #define KSOCKET_UPLINK_PAUSE	(20 * NSEC_PER_MSEC)
 
+/* Room for what stands before a datagram: "65535 " and a NUL. */
+#define KSOCKET_UPLINK_PREFIX	8
+
+/* What syslog daemons make of a newline. */
+#define KSOCKET_UPLINK_ESCAPE	"#012"
+
 /**
  * struct ksocket_uplink_record - what stands before a datagram in the queue
  * @len: its bytes; the next record begins at the next multiple of four
@@ -166,19 +172,34 @@ static bool ksocket_uplink_ends(const struct ksocket_uplink *uplink, u32 at,
 	return len && uplink->ring[last & uplink->mask] == '\n';
 }
 
+/* What stands before a datagram of that length. Return: its bytes. */
+static u32 ksocket_uplink_prefix(const struct ksocket_config *cfg, u32 len,
+				 char prefix[KSOCKET_UPLINK_PREFIX])
+{
+	__be16 number = htons(len);
+
+	switch (cfg->framing) {
+	case KSOCKET_FRAMING_LENGTH:
+		memcpy(prefix, &number, sizeof(number));
+		return sizeof(number);
+	case KSOCKET_FRAMING_OCTET_COUNTING:
+		return scnprintf(prefix, KSOCKET_UPLINK_PREFIX, "%u ", len);
+	default:
+		return 0;
+	}
+}
+
 /* Bytes that a record is in the connection. */
 static u32 ksocket_uplink_wire(const struct ksocket_uplink *uplink, u32 at)
 {
+	const struct ksocket_config *cfg = &uplink->worker->svc->cfg;
 	u32 len = ksocket_uplink_record(uplink, at)->len;
+	char prefix[KSOCKET_UPLINK_PREFIX];
 
-	switch (uplink->worker->svc->cfg.framing) {
-	case KSOCKET_FRAMING_LENGTH:
-		return sizeof(__be16) + len;
-	case KSOCKET_FRAMING_NEWLINE:
+	if (cfg->framing == KSOCKET_FRAMING_NEWLINE)
 		return len + !ksocket_uplink_ends(uplink, at, len);
-	default:
-		return len;
-	}
+
+	return ksocket_uplink_prefix(cfg, len, prefix) + len;
 }
 
 static void ksocket_uplink_wake(const struct ksocket_uplink *uplink)
@@ -193,38 +214,77 @@ static void ksocket_uplink_kick(struct ksocket_uplink *uplink)
 	ksocket_uplink_wake(uplink);
 }
 
-/* Return: 1 if it can be queued, 0 when there is nothing to send of it. */
+/* Newlines that would end a datagram before its end. */
+static u32 ksocket_uplink_newlines(const struct ksocket_datagram *dgram)
+{
+	const char *at = dgram->data, *last = at + dgram->len - 1;
+	u32 n = 0;
+
+	for (; dgram->len && (at = memchr(at, '\n', last - at)); at++)
+		n++;
+	return n;
+}
+
+/* Return: bytes that it is in the queue, or why it cannot be there. */
 static int ksocket_uplink_check(const struct ksocket_config *cfg,
 				const struct ksocket_datagram *dgram)
 {
-	if (dgram->len > U16_MAX ||
-	    ksocket_uplink_size(dgram->len) > cfg->queue_bytes)
-		return -EMSGSIZE;
-	if (cfg->framing == KSOCKET_FRAMING_NEWLINE && dgram->len &&
-	    memchr(dgram->data, '\n', dgram->len - 1))
-		return -EBADMSG;
+	size_t len = dgram->len;
+	u32 newlines = 0;
 
-	return cfg->framing != KSOCKET_FRAMING_NONE || dgram->len;
+	if (cfg->framing == KSOCKET_FRAMING_NEWLINE)
+		newlines = ksocket_uplink_newlines(dgram);
+	if (newlines && cfg->newline == KSOCKET_NEWLINE_DROP)
+		return -EBADMSG;
+	if (cfg->newline == KSOCKET_NEWLINE_ESCAPE)
+		len += newlines * (strlen(KSOCKET_UPLINK_ESCAPE) - 1);
+	if (len > U16_MAX || ksocket_uplink_size(len) > cfg->queue_bytes)
+		return -EMSGSIZE;
+
+	return len;
+}
+
+/* The payload, each newline before its end replaced. */
+static void ksocket_uplink_write_lines(struct ksocket_uplink *uplink, u32 to,
+				       const struct ksocket_datagram *dgram)
+{
+	bool escape = uplink->worker->svc->cfg.newline == KSOCKET_NEWLINE_ESCAPE;
+	const char *with = escape ? KSOCKET_UPLINK_ESCAPE : " ";
+	const char *at = dgram->data, *end = at + dgram->len, *newline;
+
+	while (at < end && (newline = memchr(at, '\n', end - 1 - at))) {
+		ksocket_uplink_write(uplink, to, at, newline - at);
+		to += newline - at;
+		ksocket_uplink_write(uplink, to, with, strlen(with));
+		to += strlen(with);
+		at = newline + 1;
+	}
+	ksocket_uplink_write(uplink, to, at, end - at);
 }
 
 /* Return: -EINPROGRESS, or why there is no room. */
 static int ksocket_uplink_enqueue(struct ksocket_uplink *uplink,
-				  const struct ksocket_datagram *dgram)
+				  const struct ksocket_datagram *dgram, u32 len)
 {
+	const struct ksocket_config *cfg = &uplink->worker->svc->cfg;
 	const struct ksocket_uplink_record record = {
-		.len = dgram->len,
+		.len = len,
 		.own = dgram->own,
 	};
-	u32 size = ksocket_uplink_size(dgram->len), head = uplink->head;
+	u32 size = ksocket_uplink_size(len), head = uplink->head;
 
 	lockdep_assert_held(&uplink->lock);
 
-	if (head - uplink->tail + size > uplink->worker->svc->cfg.queue_bytes)
+	if (head - uplink->tail + size > cfg->queue_bytes)
 		return READ_ONCE(uplink->open) ? -EXFULL : -ENOTCONN;
 
 	ksocket_uplink_write(uplink, head, &record, sizeof(record));
-	ksocket_uplink_write(uplink, head + sizeof(record), dgram->data,
-			     dgram->len);
+	if (cfg->newline == KSOCKET_NEWLINE_DROP)
+		ksocket_uplink_write(uplink, head + sizeof(record),
+				     dgram->data, len);
+	else
+		ksocket_uplink_write_lines(uplink, head + sizeof(record),
+					   dgram);
 	if (!dgram->own)
 		WRITE_ONCE(uplink->count, uplink->count + 1);
 	/* The thread, which takes no lock for that, sees a whole record. */
@@ -247,15 +307,20 @@ static int ksocket_uplink_enqueue(struct ksocket_uplink *uplink,
 int ksocket_uplink_put(struct ksocket_worker *worker,
 		       const struct ksocket_datagram *dgram)
 {
+	const struct ksocket_config *cfg = &worker->svc->cfg;
 	struct ksocket_uplink *uplink = worker->uplink;
-	int err;
+	int err, len;
 
-	err = ksocket_uplink_check(&worker->svc->cfg, dgram);
-	if (err <= 0)
-		return err;
+	len = ksocket_uplink_check(cfg, dgram);
+	if (len < 0)
+		return len;
+	/* Neither leaves a trace of an empty one. */
+	if (!len && (cfg->framing == KSOCKET_FRAMING_NONE ||
+		     cfg->framing == KSOCKET_FRAMING_OCTET_COUNTING))
+		return 0;
 
 	spin_lock_bh(&uplink->lock);
-	err = ksocket_uplink_enqueue(uplink, dgram);
+	err = ksocket_uplink_enqueue(uplink, dgram, len);
 	spin_unlock_bh(&uplink->lock);
 	if (err != -EINPROGRESS)
 		return err;
@@ -436,19 +501,18 @@ static int ksocket_uplink_send(struct ksocket_uplink *uplink, u32 wire,
 		.msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL |
 			     (more ? MSG_MORE : 0),
 	};
-	__be16 len = htons(record->len);
+	const struct ksocket_config *cfg = &uplink->worker->svc->cfg;
+	char prefix[KSOCKET_UPLINK_PREFIX];
 	unsigned int n = 0;
 	struct kvec vec[4];
 
-	if (uplink->worker->svc->cfg.framing == KSOCKET_FRAMING_LENGTH) {
-		vec[0].iov_base = &len;
-		vec[0].iov_len = sizeof(len);
+	vec[0].iov_base = prefix;
+	vec[0].iov_len = ksocket_uplink_prefix(cfg, record->len, prefix);
+	if (vec[0].iov_len)
 		n = 1;
-	}
 	n += ksocket_uplink_pieces(uplink, uplink->next, record->len, vec + n);
 	/* Only a newline that was added makes it longer than its parts. */
-	if (uplink->worker->svc->cfg.framing == KSOCKET_FRAMING_NEWLINE &&
-	    wire > record->len) {
+	if (cfg->framing == KSOCKET_FRAMING_NEWLINE && wire > record->len) {
 		vec[n].iov_base = "\n";
 		vec[n].iov_len = 1;
 		n++;
