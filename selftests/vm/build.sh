@@ -30,6 +30,8 @@ make_module() {
 	# Headers that bring a vmlinux would want pahole, for what no test reads.
 	# shellcheck disable=SC2206 # make arguments are words
 	local args=(-j"$(nproc)" CONFIG_DEBUG_INFO_BTF_MODULES= modules ${MAKEARGS:-})
+	# Nor is there a debugger in a guest.
+	! is_guest "$kernel" || args+=(KCFLAGS=-g0)
 	if [ ! -f "$kdir/own-tools" ]; then
 		local headers=$kdir/root/usr/src/linux-headers-$rel
 		[ -d "$headers" ] || headers=$kdir/build

@@ -20,7 +20,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 # kernel_get NAME COLUMN - a field of the table "kernels"; suites as words.
 kernel_get() {
-	awk -v name="$1" -v column="$2" '
+	awk -v name="${1#*-of-}" -v column="$2" '
 		$1 == "#" && $2 == "NAME" && $3 == "WHEN" { for (i = 2; i <= NF; i++) at[$i] = i - 1 }
 		$1 == name { gsub(",", " ", $at["SUITES"]); print $at[column]; found = 1 }
 		END { exit !found }' "$VM_DIR/kernels" || die "unknown kernel '$1' (known: $ALL_KERNELS)"
