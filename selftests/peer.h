@@ -28,7 +28,7 @@
 
 static const char *peer_name;
 
-__attribute__((noreturn)) static inline void peer_die(const char *what)
+static inline void peer_die(const char *what)
 {
 	fprintf(stderr, "%s: %s: %s\n", peer_name, what, strerror(errno));
 	exit(2);
@@ -167,13 +167,13 @@ static inline long peer_netstat(const char *name)
 		peer_die("/proc/net/netstat");
 	while (found < 0 && fgets(names, sizeof(names), file) &&
 	       fgets(values, sizeof(values), file)) {
-		n = strtok_r(names, " \n", &ns);
-		v = strtok_r(values, " \n", &vs);
+		n = strtok_r(names, "\n ", &ns);
+		v = strtok_r(values, "\n ", &vs);
 		while (n && v && found < 0) {
 			if (!strcmp(n, name))
 				found = atol(v);
-			n = strtok_r(NULL, " \n", &ns);
-			v = strtok_r(NULL, " \n", &vs);
+			n = strtok_r(NULL, "\n ", &ns);
+			v = strtok_r(NULL, "\n ", &vs);
 		}
 	}
 	fclose(file);

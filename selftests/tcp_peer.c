@@ -43,7 +43,7 @@ static const char help[] =
 #define SERVICE_PORT	7000
 #define UPSTREAM_PORT	7001
 /* So much of a stream is remembered. */
-#define STREAM_MAX	(1 << 20)
+#define STREAM_MAX	1048576
 #define CONNS_MAX	1100
 #define MSS		1460
 #define LINE		"record-"
@@ -160,7 +160,6 @@ static int client_fd = -1;
 static __u8 client_data[65536];
 static size_t client_len;
 
-__attribute__((format(printf, 1, 2), noreturn))
 static void wrong(const char *fmt, ...)
 {
 	__builtin_va_list args;
@@ -302,8 +301,9 @@ static void put_sum(struct virtio_net_hdr *v, const __u8 *ip, bool v6,
 
 static void send_segment(struct conn *c, const struct segment *s)
 {
-	static __u8 buf[PEER_ROOM] __attribute__((aligned(4)));
-	struct virtio_net_hdr *v = (void *)buf;
+	static __u32 words[PEER_ROOM / 4 + 1];
+	__u8 *buf = (__u8 *)words;
+	struct virtio_net_hdr *v;
 	__u8 *ip = buf + sizeof(*v) + 2, *start = ip - sizeof(*v);
 	size_t ip_len = c->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	struct tcphdr *t = (void *)(ip + ip_len);
@@ -740,7 +740,7 @@ static bool books_balance(void)
 }
 
 /* Bytes both ways, and the end, by the rules. */
-static void honest(void)
+static void keep_rules(void)
 {
 	struct conn *c = conn_up();
 	__u32 total = 20000, begin = c->snd, n;
@@ -782,7 +782,7 @@ static void settle(void)
 	client_close();
 	if (!until(books_balance(), 40000 * peer_slow()))
 		wrong("the books do not balance, or a connection is left");
-	honest();
+	keep_rules();
 	client_close();
 	if (!until(books_balance(), 40000 * peer_slow()))
 		wrong("the books do not balance after an honest connection");

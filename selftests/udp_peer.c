@@ -111,7 +111,6 @@ static unsigned int recent_n;
 static unsigned int answers, markers;
 static unsigned long long sent_total, answers_total;
 
-__attribute__((format(printf, 1, 2), noreturn))
 static void wrong(const char *fmt, ...)
 {
 	__builtin_va_list args;
