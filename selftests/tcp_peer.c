@@ -556,7 +556,7 @@ static void pump(int ms)
 
 static int patience(void)
 {
-	return 5000 * peer_slow();
+	return 30000;
 }
 
 /* --- the life of a connection --- */
