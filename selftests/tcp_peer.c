@@ -157,6 +157,9 @@ static unsigned long long attack_seed;
 static __u16 next_port = 10000;
 /* The socket of the client whose bytes come to us by the upstream. */
 static int client_fd = -1;
+/* When we last reset something, and how long after that they connected. */
+static __s64 reset_at;
+static int connect_ms;
 static __u8 client_data[65536];
 static size_t client_len;
 
@@ -345,6 +348,8 @@ static void send_flags(struct conn *c, __u8 flags, __u32 seq, __u32 ack)
 {
 	struct segment s = { .flags = flags, .seq = seq, .ack = ack };
 
+	if (flags & RST)
+		reset_at = peer_us();
 	send_segment(c, &s);
 }
 
@@ -622,9 +627,6 @@ static void client_close(void)
 	client_fd = -1;
 }
 
-/* How long the service has waited before its last connection. */
-static int connect_ms;
-
 /* Something to send for an uplink that has to connect, or to go on. */
 static void uplink_feed(unsigned int lines)
 {
@@ -651,8 +653,6 @@ static void uplink_feed(unsigned int lines)
 /* Its SYN was sent, or theirs is there. */
 static void conn_begin(struct conn *c)
 {
-	__s64 begin;
-
 	if (!c->listening) {
 		conn_syn(c);
 		if (!until(c->syn, patience()))
@@ -665,10 +665,9 @@ static void conn_begin(struct conn *c)
 		client_open();
 	}
 	/* An uplink waits longer after each failure. */
-	begin = peer_us();
 	if (!until(c->syn, 35000 * peer_slow()))
 		wrong("nobody connects to the upstream");
-	connect_ms = (peer_us() - begin) / 1000;
+	connect_ms = reset_at ? (peer_us() - reset_at) / 1000 : 0;
 }
 
 static void up(struct conn *c)
