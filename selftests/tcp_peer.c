@@ -1296,6 +1296,8 @@ static void attack_collapse(void)
 			break;
 	}
 	if (!fill) {
+		if (peer_netstat("PruneCalled") == before)
+			wrong("the receive queue has no bound");
 		fill = sent > 3 ? sent - 3 : 1;
 		return;
 	}
