@@ -397,13 +397,13 @@ params_no_effect() {
 }
 
 params_readable() {
-	insmod "$KSOCKET_KO" mode=echo listen_port=7000 "text=\"two words\""
+	insmod "$KSOCKET_KO" mode=text listen_port=7000 "text=\"two words\""
 	dir=/sys/module/ksocket/parameters
 	assert_eq "names" "$(cd $dir && echo *)" "backlog buffer_size datapath device dscp framing gro\
  idle_timeout interval keepalive listen_addr listen_port max_connections min_source_port mode newline proto\
  queue_bytes rcvbuf reply_addr reply_port reply_proto sndbuf text threads ttl"
 	for row in backlog:128 idle_timeout:3600 interval:2000 keepalive:60 max_connections:1024 proto:udp buffer_size:65535 datapath:softirq device: gro:off listen_addr:127.0.0.1 listen_port:7000 \
-		min_source_port:1024 mode:echo rcvbuf:0 reply_addr:127.0.0.1 reply_port:23 \
+		min_source_port:1024 mode:text rcvbuf:0 reply_addr:127.0.0.1 reply_port:23 \
 		sndbuf:0 "text:two words" threads:1 reply_proto: framing:length queue_bytes:1048576 ttl:inherit dscp: newline:drop; do
 		assert_eq "${row%%:*}" "$(cat "$dir/${row%%:*}")" "${row#*:}"
 		assert_eq "mode of ${row%%:*}" "$(stat -c %a "$dir/${row%%:*}")" 444
