@@ -7,8 +7,7 @@
 # SRC is copied first and never written to. Without OUT the result is kept in
 # the cache, and not built again while neither source nor kernel changes.
 # MAKEARGS holds more arguments for make, such as "W=1" or "C=2". What the
-# compiler said is in build.log beside the .ko. With PAIR=1 the module of two
-# services (see pair.sh) is left there as well, as pair/pair.ko.
+# compiler said is in build.log beside the .ko.
 
 set -eu -o pipefail
 # shellcheck source=selftests/vm/lib.sh
@@ -66,28 +65,12 @@ build_chroot() {
 	return $status
 }
 
-# build_pair KDIR SRC DIR - first: all but one of its objects serve the other as
-# well. Without it pair.sh says what is wrong.
-build_pair() {
-	local kdir=$1 patch=$2/selftests/pair/two-services.patch dir=$3
-	[ -f "$patch" ] && patch -s -f --dry-run -d "$dir" -p1 <"$patch" >/dev/null 2>&1 || return 0
-	patch -s --no-backup-if-mismatch -d "$dir" -p1 <"$patch"
-	# sparse looks at all of them the second time.
-	if MAKEARGS=${MAKEARGS/C=2/} make_module "$kdir" "$dir" >>"$dir/build.log" 2>&1; then
-		mkdir -p "$dir/pair"
-		mv "$dir/ksocket.ko" "$dir/pair/pair.ko"
-	fi
-	patch -s --no-backup-if-mismatch -R -d "$dir" -p1 <"$patch"
-}
-
 # build KDIR SRC DIR
 build() {
 	local kdir=$1 src=$2 dir=$3
 	mkdir -p "$dir"
 	(cd "$src" && sources . | cpio --quiet -pdm "$dir" 2>/dev/null)
-	: >"$dir/build.log"
-	[ -z "${PAIR:-}" ] || build_pair "$kdir" "$src" "$dir"
-	if ! make_module "$kdir" "$dir" >>"$dir/build.log" 2>&1; then
+	if ! make_module "$kdir" "$dir" >"$dir/build.log" 2>&1; then
 		cat "$dir/build.log" >&2
 		die "the module does not build for $kernel"
 	fi

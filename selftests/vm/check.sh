@@ -86,7 +86,7 @@ builder_end() {
 }
 
 tests_on() {
-	local kernel=$1 label=$2 params=$3 tests=$4 timeout=1200 pair_options=() except=()
+	local kernel=$1 label=$2 params=$3 tests=$4 timeout=1200 except=()
 	shift 4
 	if [ "$kernel" != 6.1 ] && has "$kernels" 6.1; then
 		except=(--env KSOCKET_EXCEPT="$(tr -s '\n\t' ' ' <<<"$ONE_KERNEL_TESTS")")
@@ -96,12 +96,11 @@ tests_on() {
 		MAKEARGS=$(build_args "$kernel")
 		export MAKEARGS
 	fi
-	pair_options "$kernel" || return
 	# shellcheck disable=SC2086 # options are words
 	LABEL=$label OUT=$logs/$(basename "$tests") "$VM_DIR/run-tests.sh" "$kernel" "$tests" "$1" \
 		--timeout "${VM_TIMEOUT:-$timeout}" ${KSOCKET_SOAK:+--env KSOCKET_SOAK=1} \
 		${KSOCKET_SEED:+--env KSOCKET_SEED="$KSOCKET_SEED"} ${special:-} \
-		--env KSOCKET_PARAMS="$params" "${pair_options[@]}" "${except[@]}"
+		--env KSOCKET_PARAMS="$params" "${except[@]}"
 }
 
 # tests_guest KERNEL LABEL PARAMS NAME [PROGRAM...] - one guest that runs these

@@ -330,13 +330,3 @@ special_here() {
 	*) return 1 ;;
 	esac
 }
-
-# pair_options KERNEL [SOURCE] - build what loop.sh needs, and set the array
-# pair_options to the options of vm.sh that bring it into the guest.
-pair_options() {
-	local ko
-	ko=$("$VM_DIR/pair.sh" "$@") || return
-	# shellcheck disable=SC2034 # for those who source this
-	pair_options=(--add "$ko:/usr/lib/ksocket/pair.ko"
-		--env KSOCKET_PAIR_KO=/usr/lib/ksocket/pair.ko)
-}

@@ -70,7 +70,7 @@ mutant_tests() {
 }
 
 mutant() {
-	local patch=$1 name expect only function kernel start=$SECONDS ko sum verdict pair_options=()
+	local patch=$1 name expect only function kernel start=$SECONDS ko sum verdict
 	name=$(basename "$patch" .patch)
 	read -r expect only < <(head_field "$patch" Expect) || true
 	kernel=$(head_field "$patch" Kernel)
@@ -102,16 +102,9 @@ mutant() {
 		survived "$name" "$(tail -n 1 "$work/log")"
 		return 0
 	fi
-	if [ "$expect" = loop.sh ]; then
-		# Its two services have the fault too.
-		pair_options "$kernel" "$work/src" 2>"$work/log" || {
-			survived "$name" "does not build with two services"
-			return 0
-		}
-	fi
 	# shellcheck disable=SC2046 # options are words
 	if LABEL=$name OUT=$work/vm ANY_SKIP=1 "$VM_DIR/run-tests.sh" "$kernel" "$work/tests" "$work/sum" \
-		--ko "$ko" --timeout 600 --env KSOCKET_ONLY="$only" ${pair_options[@]+"${pair_options[@]}"} \
+		--ko "$ko" --timeout 600 --env KSOCKET_ONLY="$only" \
 		$(special_options "$(sed -n 's/^ksocket://p' "$work/tests/kselftest-list.txt")") >"$work/log" 2>&1; then
 		survived "$name" "$expect${only:+ $only} on $kernel did not notice ($((SECONDS - start)) s)"
 		return 0
