@@ -95,7 +95,6 @@ build_cached() {
 kernel=${1:?usage: build.sh KERNEL [SRC [OUT]]}
 src=$(cd "${2:-$REPO}" && pwd -P)
 cross=$(cross_prefix "$kernel")
-! is_guest "$kernel" || PAIR='' # loop.sh does not run there
 kdir=$(kernel_ready "$kernel")
 if [ -n "${3:-}" ]; then
 	mkdir -p "$3"
@@ -103,7 +102,7 @@ if [ -n "${3:-}" ]; then
 	build "$kdir" "$src" "$out"
 else
 	key=$( (cd "$src" && sources . | tr '\n' '\0' | xargs -0 sha256sum) | hash_of /dev/stdin \
-		"$VM_DIR/build.sh" "$(readlink -f "$kdir")" "${MAKEARGS:-}" "${CC:-}" "${PAIR:+pair}" ${PAIR:+"$src"/selftests/pair/*.patch})
+		"$VM_DIR/build.sh" "$(readlink -f "$kdir")" "${MAKEARGS:-}" "${CC:-}")
 	out=$CACHE/build/$(kernel_file "$kernel")-$key
 	[ -f "$out/done" ] || with_lock "build-$(kernel_file "$kernel")" build_cached "$kdir" "$src" "$out"
 fi

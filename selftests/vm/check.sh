@@ -36,7 +36,6 @@ for kernel in $KERNELS; do
 	esac
 done
 # One build for each kernel serves all: the warnings, sparse, and the tests.
-export PAIR=1
 has() { case " $1 " in *" $2 "*) return 0 ;; *) return 1 ;; esac; }
 
 run=$(mktemp -d "$CACHE/check.XXXXXX")
