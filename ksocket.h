@@ -545,6 +545,7 @@ struct ksocket_endpoint {
  * @endpoints: likewise of the namespace's table of endpoints
  * @cookie: for dst_check()
  * @label: IPv6 flow label of the answers
+ * @tos: TOS or traffic class that @dst was looked up for
  * @dst: the route, referenced, or NULL as long as no answer has needed it
  *
  * What an answer takes to find out costs as much as all the rest of it, so the
@@ -560,6 +561,7 @@ struct ksocket_flow {
 	int endpoints;
 	u32 cookie;
 	__be32 label;
+	u8 tos;
 	struct dst_entry *dst;
 };
 
@@ -569,6 +571,7 @@ struct ksocket_flow {
  * @to: destination address and port
  * @ifindex: device it came in by
  * @ttl: TTL or hop limit that it came with; 0 of what no request is the reason for
+ * @tos: TOS or traffic class that it came with, DSCP and ECN
  * @to_host: @to is a unicast address of this host
  * @truncated: the payload does not fit the buffer
  * @own: user space has given it, see ksocket_service_send(): it is in none of the
@@ -585,6 +588,7 @@ struct ksocket_datagram {
 	union ksocket_addr to;
 	int ifindex;
 	u8 ttl;
+	u8 tos;
 	bool to_host;
 	bool truncated;
 	bool own;
@@ -608,6 +612,8 @@ struct ksocket_datagram {
  * @reply_addr: local address of @reply; written under @lock and the service's
  *	reply_lock, see ksocket_guard_move()
  * @reply_label: IPv6 flow label of @reply
+ * @reply_flow: the way to the receiver for what has a DSCP; the route of @reply
+ *	is for what has none
  * @reply_local: the receiver is on this host
  * @error_report: what the stack would call for @reply without us
  * @lock: whoever answers holds it, be it the thread or a softirq
@@ -639,6 +645,7 @@ struct ksocket_worker {
 	void *buffer;
 	union ksocket_addr reply_addr;
 	__be32 reply_label;
+	struct ksocket_flow reply_flow;
 	bool reply_local;
 	void (*error_report)(struct sock *sk);
 	spinlock_t lock;	/* see above; taken with BH disabled */

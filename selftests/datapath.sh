@@ -256,6 +256,126 @@ routing() {
 	done
 }
 
+# tag_requests: those of a have DSCP 4 and may be told of congestion; what comes to
+# a of that is counted. untag_requests: they have neither
+tag_requests() {
+	in_ns a nft -f - <<-'END' || skip "no nftables"
+		table inet tag {
+			counter classes { }
+			counter congested { }
+			chain out {
+				type filter hook output priority mangle;
+				udp dport 7000 ip dscp set 4
+				udp dport 7000 ip ecn set ect0
+				udp dport 7000 ip6 dscp set 4
+				udp dport 7000 ip6 ecn set ect0
+			}
+			chain in {
+				type filter hook input priority mangle;
+				udp sport 7000 ip dscp 4 counter name classes
+				udp dport 7001 ip dscp 4 counter name classes
+				udp sport 7000 ip6 dscp 4 counter name classes
+				udp dport 7001 ip6 dscp 4 counter name classes
+				udp sport 7000 ip ecn != not-ect counter name congested
+				udp dport 7001 ip ecn != not-ect counter name congested
+				udp sport 7000 ip6 ecn != not-ect counter name congested
+				udp dport 7001 ip6 ecn != not-ect counter name congested
+			}
+		}
+	END
+}
+
+untag_requests() {
+	in_ns a nft flush chain inet tag out
+}
+
+# tagged WHAT COUNT: so many came to a with a DSCP, and none with ECN
+tagged() {
+	assert_eq "$1: with a DSCP" "$(in_ns a nft list counter inet tag classes |
+		sed -n 's/.*packets \([0-9]*\).*/\1/p')" "$2"
+	assert_eq "$1: with ECN" "$(in_ns a nft list counter inet tag congested |
+		sed -n 's/.*packets \([0-9]*\).*/\1/p')" 0
+	in_ns a nft delete table inet tag
+}
+
+# _from_one OPTION...: 20 of one sender over each family
+_from_one() {
+	in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -b 192.0.2.1,7100 "$@" 192.0.2.2 7000 >/dev/null
+	in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -b 2001:db8::1,7100 "$@" 2001:db8::2 7000 >/dev/null
+}
+
+# A sender's datagrams differ in their DSCP, and so do the answers; ECN is for the
+# way of the request alone.
+dscp() {
+	local path size
+	ns_pair a b
+	for path in $DATAPATHS; do
+		for size in 100 3000; do
+			echo_b "datapath=$path"
+			tag_requests
+			_from_one -s $size
+			untag_requests
+			_from_one -s $size
+			tagged "$path, $size bytes" 40
+			unload_in b
+		done
+		echo_b "datapath=$path" dscp=zero
+		tag_requests
+		_from_one
+		tagged "$path, dscp=zero" 0
+		unload_in b
+	done
+}
+
+# What is relayed has none, unless that is asked for.
+dscp_relayed() {
+	local path dscp size
+	ns_pair a b
+	for path in $DATAPATHS; do
+		for dscp in zero inherit; do
+			for size in 100 3000; do
+				load_in b listen_addr=:: listen_port=7000 reply_addr=192.0.2.1 \
+					reply_port=7001 "datapath=$path" "dscp=$dscp"
+				tag_requests
+				in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -o 7001 -s $size \
+					192.0.2.2 7000 >/dev/null
+				tagged "$path, $dscp, $size bytes" $([ $dscp = zero ] && echo 0 || echo 20)
+				unload_in b
+			done
+		done
+	done
+}
+
+# A policy about the traffic class counts for the answer, and only where it has it.
+dscp_routing() {
+	local path
+	ns_pair a b
+	ns_ip b route add unreachable default table 7
+	ns_ip b -6 route add unreachable default table 7
+	ns_ip b rule add to 192.0.2.1 tos 0x10 table 7
+	ns_ip b -6 rule add to 2001:db8::1 tos 0x10 table 7
+	for path in $DATAPATHS; do
+		echo_b "datapath=$path"
+		_from_one
+		tag_requests
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 5 -b 192.0.2.1,7100 192.0.2.2 7000 >/dev/null
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 5 -b 2001:db8::1,7100 2001:db8::2 7000 >/dev/null
+		wait_for 20 counter_is drop_send_unreachable 10 b
+		tagged "$path" 0
+		_from_one
+		unload_in b
+		load_in b listen_addr=:: listen_port=7000 reply_addr=192.0.2.1 \
+			reply_port=7001 "datapath=$path" dscp=inherit
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -o 7001 192.0.2.2 7000 >/dev/null
+		tag_requests
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 5 192.0.2.2 7000 >/dev/null
+		wait_for 20 counter_is drop_send_unreachable 5 b
+		tagged "$path, relay" 0
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -o 7001 192.0.2.2 7000 >/dev/null
+		unload_in b
+	done
+}
+
 # _large FROM TO: 20 echoes that fit an MTU of 1500 and not one of 1300
 _large() {
 	in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -s 1400 -b "$1,7100" "$2" 7000 >/dev/null
@@ -620,6 +740,9 @@ ksocket_run_tests \
 	taps:"tcpdump sees what was there, and correct checksums" \
 	firewall:"connection tracking, and an output rule" \
 	routing:"policy rules that come and go" \
+	dscp:"the DSCP of a request is that of its answer" \
+	dscp_relayed:"the DSCP of what is relayed" \
+	dscp_routing:"policy rules by traffic class" \
 	path_mtu:"an MTU that changes" \
 	no_device:"an answer has come by no device" \
 	metadata:"what nft and tc note on a request is not on its answer" \

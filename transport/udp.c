@@ -199,6 +199,8 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 
 	worker->reply = sock;
 	ksocket_guard_move(worker, &addr);
+	worker->reply_flow.from = cfg->reply;
+	worker->reply_flow.to = addr;
 	worker->reply_label = ksocket_udp_reply_label(worker);
 	return 0;
 }
@@ -580,11 +582,11 @@ void ksocket_udp_set_buffers(struct ksocket_worker *worker)
 	ksocket_sock_set_rcvbuf(worker->listen->sk, cfg->rcvbuf);
 }
 
-/* The address to answer from, and the TTL. */
+/* The address to answer from, the TTL, and the TOS. */
 union ksocket_udp_control {
 	struct cmsghdr align;
-	char both[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
-		  CMSG_SPACE(sizeof(int))];
+	char all[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+		 2 * CMSG_SPACE(sizeof(int))];
 };
 
 /**
@@ -627,21 +629,29 @@ static size_t ksocket_udp_put_cmsg(struct cmsghdr *cmsg, int level, int type,
 	return CMSG_SPACE(len);
 }
 
-/* Return: bytes that this takes, 0 where the system's TTL will do. */
-static size_t ksocket_udp_put_ttl(struct cmsghdr *cmsg,
-				  const struct ksocket_worker *worker,
-				  const struct ksocket_datagram *dgram, bool v4)
+/*
+ * What an answer has from its request: the TTL and the TOS, unless those of the
+ * system will do. Return: bytes of @control that are used, @len of them before.
+ */
+static size_t ksocket_udp_put_inherited(union ksocket_udp_control *control,
+					size_t len,
+					const struct ksocket_worker *worker,
+					const struct ksocket_datagram *dgram,
+					bool v4)
 {
 	int ttl = ksocket_udp_answer_ttl(worker, dgram);
+	int tos = ksocket_udp_answer_tos(worker, dgram);
+	int level = v4 ? SOL_IP : SOL_IPV6;
 
-	if (!ttl)
-		return 0;
-	if (v4)
-		return ksocket_udp_put_cmsg(cmsg, SOL_IP, IP_TTL, &ttl,
-					    sizeof(ttl));
-
-	return ksocket_udp_put_cmsg(cmsg, SOL_IPV6, IPV6_HOPLIMIT, &ttl,
-				    sizeof(ttl));
+	if (ttl)
+		len += ksocket_udp_put_cmsg((void *)(control->all + len), level,
+					    v4 ? IP_TTL : IPV6_HOPLIMIT,
+					    &ttl, sizeof(ttl));
+	if (tos)
+		len += ksocket_udp_put_cmsg((void *)(control->all + len), level,
+					    v4 ? IP_TOS : IPV6_TCLASS,
+					    &tos, sizeof(tos));
+	return len;
 }
 
 /*
@@ -666,7 +676,7 @@ static void ksocket_udp_renew_route(struct ksocket_worker *worker)
 /**
  * ksocket_udp_send_receiver() - send through the socket to the receiver
  * @worker: the worker
- * @dgram: what to send; only its data and its TTL count
+ * @dgram: what to send; only its data, its TTL and its TOS count
  *
  * Context: process context, may sleep, but does not wait for room.
  * Return: 0 or a negative errno.
@@ -679,8 +689,8 @@ int ksocket_udp_send_receiver(struct ksocket_worker *worker,
 	int err;
 
 	msg.msg_controllen =
-		ksocket_udp_put_ttl(&control.align, worker, dgram,
-				    worker->svc->cfg.reply.sa.sa_family == AF_INET);
+		ksocket_udp_put_inherited(&control, 0, worker, dgram,
+					  worker->svc->cfg.reply.sa.sa_family == AF_INET);
 	if (msg.msg_controllen)
 		ksocket_udp_renew_route(worker);
 	err = ksocket_udp_send(worker->reply, &msg, dgram);
@@ -741,13 +751,13 @@ static int ksocket_udp_send_sender(struct ksocket_worker *worker,
 		.msg_namelen = ksocket_sock_addr_len(&peer),
 		.msg_control = &control,
 	};
-	size_t len;
 	int err;
 
-	len = ksocket_udp_put_pktinfo(&control, dgram);
-	len += ksocket_udp_put_ttl((struct cmsghdr *)(control.both + len), worker,
-				   dgram, dgram->to.sa.sa_family == AF_INET);
-	msg.msg_controllen = len;
+	msg.msg_controllen =
+		ksocket_udp_put_inherited(&control,
+					  ksocket_udp_put_pktinfo(&control, dgram),
+					  worker, dgram,
+					  dgram->to.sa.sa_family == AF_INET);
 	err = ksocket_udp_send(worker->listen, &msg, dgram);
 	/* "ss -K": the error has been told here, and is not told again. */
 	if (err == -ECONNABORTED) {

@@ -8,6 +8,7 @@
 
 #include <linux/skbuff.h>
 #include <linux/udp.h>
+#include <net/inet_ecn.h>
 #include <net/sock.h>
 
 #include "ksocket.h"
@@ -51,6 +52,24 @@ static inline u8 ksocket_udp_answer_ttl(const struct ksocket_worker *worker,
 		return 0;
 
 	return dgram->ttl - 1;
+}
+
+/**
+ * ksocket_udp_answer_tos() - the TOS or traffic class that an answer leaves with
+ * @worker: the worker
+ * @dgram: the answer
+ *
+ * ECN is between the ends of a path, and the answer takes another one.
+ *
+ * Return: the DSCP in its place, 0 where none is inherited.
+ */
+static inline u8 ksocket_udp_answer_tos(const struct ksocket_worker *worker,
+					const struct ksocket_datagram *dgram)
+{
+	if (worker->svc->cfg.dscp == KSOCKET_DSCP_ZERO)
+		return 0;
+
+	return dgram->tos & ~INET_ECN_MASK;
 }
 
 int ksocket_udp_open_in(struct ksocket_worker *worker,

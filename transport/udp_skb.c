@@ -95,6 +95,7 @@ static void ksocket_udp_parse4(const struct sk_buff *skb,
 	dgram->to.in.sin_port = udp->dest;
 	dgram->to.in.sin_addr.s_addr = ip->daddr;
 	dgram->ttl = ip->ttl;
+	dgram->tos = ip->tos;
 }
 
 static void ksocket_udp_parse6(const struct sk_buff *skb, int scope,
@@ -116,6 +117,7 @@ static void ksocket_udp_parse6(const struct sk_buff *skb, int scope,
 		ipv6_addr_type(&ip6->daddr) & IPV6_ADDR_LINKLOCAL ?
 		dgram->ifindex : 0;
 	dgram->ttl = ip6->hop_limit;
+	dgram->tos = ipv6_get_dsfield(ip6);
 }
 
 /*
@@ -365,26 +367,23 @@ struct ksocket_udp_route {
 	unsigned int headers;
 	__be32 label;
 	u8 ttl;		/* 0: that of the route */
+	u8 tos;
 };
 
 static struct dst_entry *ksocket_udp_lookup4(struct sock *sk,
 					     const union ksocket_addr *from,
-					     const union ksocket_addr *to)
+					     const union ksocket_addr *to, u8 tos)
 {
 	struct net *net = sock_net(sk);
-	struct flowi4 fl4 = {
-		.flowi4_oif = READ_ONCE(sk->sk_bound_dev_if),
-		.flowi4_mark = READ_ONCE(sk->sk_mark),
-		.flowi4_proto = IPPROTO_UDP,
-		.flowi4_flags = inet_sk_flowi_flags(sk),
-		.flowi4_uid = sock_net_uid(net, sk),
-		.saddr = from->in.sin_addr.s_addr,
-		.daddr = to->in.sin_addr.s_addr,
-		.fl4_sport = from->in.sin_port,
-		.fl4_dport = to->in.sin_port,
-	};
+	struct flowi4 fl4 = {};
 	struct rtable *rt;
 
+	flowi4_init_output(&fl4, READ_ONCE(sk->sk_bound_dev_if),
+			   READ_ONCE(sk->sk_mark), ksocket_route_tos4(tos),
+			   RT_SCOPE_UNIVERSE, IPPROTO_UDP,
+			   inet_sk_flowi_flags(sk), to->in.sin_addr.s_addr,
+			   from->in.sin_addr.s_addr, to->in.sin_port,
+			   from->in.sin_port, sock_net_uid(net, sk));
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl4));
 	rt = ip_route_output_flow(net, &fl4, sk);
 	if (IS_ERR(rt))
@@ -442,7 +441,7 @@ __be32 ksocket_udp_reply_label(const struct ksocket_worker *worker)
 static struct dst_entry *ksocket_udp_lookup6(struct sock *sk,
 					     const union ksocket_addr *from,
 					     const union ksocket_addr *to,
-					     __be32 *label)
+					     u8 tos, __be32 *label)
 {
 	struct net *net = sock_net(sk);
 	struct flowi6 fl6 = {
@@ -459,12 +458,14 @@ static struct dst_entry *ksocket_udp_lookup6(struct sock *sk,
 	};
 
 	*label = ksocket_udp_flow_label(net, &fl6);
+	fl6.flowlabel = ip6_make_flowinfo(tos, 0);
 	security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl6));
 	return ip6_dst_lookup_flow(net, sk, &fl6, NULL);
 }
 
 static noinline_for_stack int ksocket_udp_lookup(struct sock *sk,
-						 struct ksocket_flow *flow)
+						 struct ksocket_flow *flow,
+						 u8 tos)
 {
 	bool v4 = flow->from.sa.sa_family == AF_INET;
 	struct dst_entry *dst;
@@ -473,10 +474,11 @@ static noinline_for_stack int ksocket_udp_lookup(struct sock *sk,
 	flow->dst = NULL;
 	flow->cookie = 0;
 	flow->label = 0;
+	flow->tos = tos;
 	if (v4)
-		dst = ksocket_udp_lookup4(sk, &flow->to, &flow->from);
+		dst = ksocket_udp_lookup4(sk, &flow->to, &flow->from, tos);
 	else
-		dst = ksocket_udp_lookup6(sk, &flow->to, &flow->from,
+		dst = ksocket_udp_lookup6(sk, &flow->to, &flow->from, tos,
 					  &flow->label);
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
@@ -492,6 +494,18 @@ static noinline_for_stack int ksocket_udp_lookup(struct sock *sk,
  * some two hundred instructions, and calls would be a third of them.
  */
 
+/* Look the route up unless it is known, and for this TOS. */
+static __always_inline int ksocket_udp_flow_check(struct sock *sk,
+						  struct ksocket_flow *flow,
+						  u8 tos)
+{
+	if (likely(flow->dst && flow->tos == tos &&
+		   dst_check(flow->dst, flow->cookie)))
+		return 0;
+
+	return ksocket_udp_lookup(sk, flow, tos);
+}
+
 /* The way back to a sender. */
 static __always_inline int
 ksocket_udp_route_sender(struct ksocket_worker *worker,
@@ -502,11 +516,9 @@ ksocket_udp_route_sender(struct ksocket_worker *worker,
 	struct sock *sk = worker->listen->sk;
 	int err;
 
-	if (unlikely(!flow->dst || !dst_check(flow->dst, flow->cookie))) {
-		err = ksocket_udp_lookup(sk, flow);
-		if (err)
-			return err;
-	}
+	err = ksocket_udp_flow_check(sk, flow, route->tos);
+	if (unlikely(err))
+		return err;
 
 	route->sk = sk;
 	route->dst = flow->dst;
@@ -527,12 +539,20 @@ ksocket_udp_route_receiver(struct ksocket_worker *worker,
 	struct sock *sk = worker->reply->sk;
 	struct dst_entry *dst = __sk_dst_get(sk);
 	u32 cookie = 0;
+	int err;
 
 	if (sk->sk_family == AF_INET6)
 		cookie = inet6_sk(sk)->dst_cookie;
 	if (unlikely(!dst || sk->sk_state != TCP_ESTABLISHED ||
 		     !dst_check(dst, cookie)))
 		return -EOPNOTSUPP;
+
+	if (unlikely(route->tos)) {
+		err = ksocket_udp_flow_check(sk, &worker->reply_flow, route->tos);
+		if (err)
+			return err;
+		dst = worker->reply_flow.dst;
+	}
 
 	route->sk = sk;
 	route->dst = dst;
@@ -553,6 +573,7 @@ ksocket_udp_route(struct ksocket_worker *worker,
 {
 	int err;
 
+	route->tos = ksocket_udp_answer_tos(worker, dgram);
 	if (ksocket_has_receiver(&worker->svc->cfg))
 		err = ksocket_udp_route_receiver(worker, route);
 	else
@@ -619,7 +640,7 @@ ksocket_udp_push_ip4(struct net *net, struct sk_buff *skb,
 	skb_reset_network_header(skb);
 	ip->version = 4;
 	ip->ihl = 5;
-	ip->tos = 0;
+	ip->tos = route->tos;
 	ip->frag_off = ip_dont_fragment(route->sk, dst) ? htons(IP_DF) : 0;
 	/* ip4_dst_hoplimit(), which has to find out the namespace first */
 	ip->ttl = route->ttl ? : dst_metric_raw(dst, RTAX_HOPLIMIT) ? :
@@ -638,7 +659,7 @@ ksocket_udp_push_ip6(struct sk_buff *skb, const struct ksocket_udp_route *route)
 	struct ipv6hdr *ip6 = __skb_push(skb, sizeof(*ip6));
 
 	skb_reset_network_header(skb);
-	ip6_flow_hdr(ip6, 0, route->label);
+	ip6_flow_hdr(ip6, route->tos, route->label);
 	ip6->payload_len = htons(len);
 	ip6->nexthdr = IPPROTO_UDP;
 	ip6->hop_limit = route->ttl ? : ip6_dst_hoplimit(route->dst);
@@ -669,6 +690,9 @@ ksocket_udp_output(struct sk_buff *skb, const struct ksocket_udp_route *route)
 
 	skb->mark = READ_ONCE(sk->sk_mark);
 	skb->priority = READ_ONCE(sk->sk_priority);
+	/* As the stack does for a TOS given with a datagram, and for IPv4 only. */
+	if (v4 && route->tos)
+		skb->priority = rt_tos2priority(route->tos);
 	skb_dst_set_noref(skb, route->dst);
 	ksocket_udp_set_owner(skb, sk);
 
@@ -847,4 +871,6 @@ void ksocket_udp_flows_drop(struct ksocket_worker *worker)
 		dst_release(worker->flows[i].dst);
 		worker->flows[i].dst = NULL;
 	}
+	dst_release(worker->reply_flow.dst);
+	worker->reply_flow.dst = NULL;
 }
