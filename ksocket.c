@@ -754,6 +754,7 @@ static int ksocket_worker_init(struct ksocket_worker *worker,
 	for_each_possible_cpu(cpu)
 		u64_stats_init(&per_cpu_ptr(worker->stats, cpu)->syncp);
 	spin_lock_init(&worker->lock);
+	mutex_init(&worker->reply_lock);
 	skb_queue_head_init(&worker->queue);
 	__skb_queue_head_init(&worker->batch);
 	return 0;
@@ -1402,9 +1403,13 @@ static int __init ksocket_init(void)
 	if (err)
 		goto err_watch;
 
-	err = ksocket_start_from_params(current->nsproxy->net_ns);
+	err = ksocket_follow_init();
 	if (err)
 		goto err_net;
+
+	err = ksocket_start_from_params(current->nsproxy->net_ns);
+	if (err)
+		goto err_follow;
 
 	/*
 	 * The doors come last. Who is inside holds the module, but an init that
@@ -1413,7 +1418,7 @@ static int __init ksocket_init(void)
 	 */
 	err = ksocket_so_init();
 	if (err)
-		goto err_net;
+		goto err_follow;
 
 	err = ksocket_nl_init();
 	if (err)
@@ -1423,6 +1428,8 @@ static int __init ksocket_init(void)
 
 err_sockopt:
 	ksocket_so_exit();
+err_follow:
+	ksocket_follow_exit();
 err_net:
 	unregister_pernet_device(&ksocket_net_ops);
 err_watch:
@@ -1464,6 +1471,7 @@ static void __exit ksocket_exit(void)
 	ksocket_close_all();
 	ksocket_so_exit();
 	ksocket_nl_exit();
+	ksocket_follow_exit();
 	unregister_pernet_device(&ksocket_net_ops);
 	ksocket_watch_destroy();
 }

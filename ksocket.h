@@ -615,6 +615,8 @@ struct ksocket_datagram {
  * @reply_flow: the way to the receiver for what has a DSCP; the route of @reply
  *	is for what has none
  * @reply_local: the receiver is on this host
+ * @reply_gen: &ksocket_net.addresses_gen when @reply was connected
+ * @reply_lock: whoever connects @reply again holds it
  * @error_report: what the stack would call for @reply without us
  * @lock: whoever answers holds it, be it the thread or a softirq
  * @queue: packets that wait for who holds @lock, before the socket's queue
@@ -647,6 +649,8 @@ struct ksocket_worker {
 	__be32 reply_label;
 	struct ksocket_flow reply_flow;
 	bool reply_local;
+	int reply_gen;
+	struct mutex reply_lock;	/* see above; never taken by a softirq */
 	void (*error_report)(struct sock *sk);
 	spinlock_t lock;	/* see above; taken with BH disabled */
 	struct sk_buff_head queue;
@@ -774,6 +778,7 @@ do {									\
  * @endpoints: table of struct ksocket_endpoint
  * @endpoints_gen: how often @endpoints had something added; the last senders are
  *	looked up again after that
+ * @addresses_gen: how often an IPv6 address has come or gone
  * @demux: the senders that are known, NULL before the first worker that wants it
  */
 struct ksocket_net {
@@ -784,6 +789,7 @@ struct ksocket_net {
 	unsigned int next_id;
 	unsigned int changes;
 	bool closed;
+	atomic_t addresses_gen;
 	struct ksocket_udp_demux *demux;
 	unsigned int walk_nr;
 	struct rhltable endpoints;
@@ -973,6 +979,10 @@ struct ksocket_transport {
 
 /* transport/udp.c */
 extern const struct ksocket_transport ksocket_udp;
+
+/* transport/follow.c */
+int ksocket_follow_init(void);
+void ksocket_follow_exit(void);
 
 /* transport/udp_demux.c */
 #ifdef CONFIG_NETFILTER

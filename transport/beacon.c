@@ -38,20 +38,6 @@ static void ksocket_beacon_skip(struct ksocket_worker *worker, u64 late)
 	local_bh_enable();
 }
 
-/* The address that the ones before were sent from may have gone. */
-static int ksocket_beacon_send_udp(struct ksocket_worker *worker,
-				   const struct ksocket_datagram *dgram)
-{
-	const struct ksocket_service *svc = worker->svc;
-	int err = 0;
-
-	if (!ksocket_guard_is_local(svc->net, &worker->reply_addr,
-				    svc->cfg.reply_ifindex))
-		err = ksocket_udp_reconnect(worker);
-
-	return err ? err : ksocket_udp_send_receiver(worker, dgram);
-}
-
 /* Return: it was sent, or queued. */
 static bool ksocket_beacon_make(struct ksocket_worker *worker,
 				int (*send)(struct ksocket_worker *worker,
@@ -103,7 +89,7 @@ static bool ksocket_beacon_tick(struct ksocket_worker *worker,
 
 static bool ksocket_beacon_serve(struct ksocket_worker *worker)
 {
-	if (ksocket_beacon_tick(worker, ksocket_beacon_send_udp))
+	if (ksocket_beacon_tick(worker, ksocket_udp_send_receiver))
 		ksocket_udp_check_reply(worker);
 	return true;
 }

@@ -132,8 +132,8 @@ err_release:
 }
 
 /*
- * Connect, for the first time or again. Locked, the local address and port
- * outlast a broken connection: the guard knows the socket by them.
+ * Connect, for the first time or again. The stack chooses the address to send
+ * from, the port stays.
  */
 static int ksocket_udp_connect(struct ksocket_worker *worker,
 			       struct socket *sock)
@@ -151,10 +151,36 @@ static int ksocket_udp_connect(struct ksocket_worker *worker,
 		return err;
 
 	lock_sock(sock->sk);
-	sock->sk->sk_userlocks |= SOCK_BINDADDR_LOCK | SOCK_BINDPORT_LOCK;
+	sock->sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
 	release_sock(sock->sk);
 	WRITE_ONCE(worker->reply_local, ksocket_sock_is_local(sock->sk));
 	return 0;
+}
+
+/* No softirq sends to the receiver until ksocket_udp_set_source(). */
+static void ksocket_udp_clear_source(struct ksocket_worker *worker)
+{
+	spin_lock_bh(&worker->lock);
+	worker->reply_gen = atomic_read(&worker->svc->kn->addresses_gen) - 1;
+	dst_release(worker->reply_flow.dst);
+	worker->reply_flow.dst = NULL;
+	spin_unlock_bh(&worker->lock);
+}
+
+/* What is sent to the receiver comes from @addr from now on. */
+static void ksocket_udp_set_source(struct ksocket_worker *worker,
+				   const union ksocket_addr *addr, int gen)
+{
+	/* The guard has to know the address before anything leaves from it. */
+	if (!ksocket_addr_same(addr, &worker->reply_addr))
+		ksocket_guard_move(worker, addr);
+
+	spin_lock_bh(&worker->lock);
+	worker->reply_flow.from = worker->svc->cfg.reply;
+	worker->reply_flow.to = *addr;
+	worker->reply_label = ksocket_udp_reply_label(worker);
+	worker->reply_gen = gen;
+	spin_unlock_bh(&worker->lock);
 }
 
 /**
@@ -169,9 +195,9 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 			   struct ksocket_report *rep)
 {
 	const struct ksocket_config *cfg = &worker->svc->cfg;
-	union ksocket_addr addr;
+	union ksocket_addr addr = {};
 	struct socket *sock;
-	int err;
+	int err, gen;
 
 	err = sock_create_kern(worker->svc->net, cfg->reply.sa.sa_family,
 			       SOCK_DGRAM, IPPROTO_UDP, &sock);
@@ -185,6 +211,7 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	sock_set_rcvbuf(sock->sk, 1);
 	ksocket_sock_set_sndbuf(sock->sk, cfg->sndbuf);
 	ksocket_udp_set_no_wait(sock->sk);
+	gen = atomic_read(&worker->svc->kn->addresses_gen);
 	err = ksocket_udp_connect(worker, sock);
 	if (!err)
 		err = kernel_getsockname(sock, &addr.sa);
@@ -198,33 +225,44 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	}
 
 	worker->reply = sock;
-	ksocket_guard_move(worker, &addr);
-	worker->reply_flow.from = cfg->reply;
-	worker->reply_flow.to = addr;
-	worker->reply_label = ksocket_udp_reply_label(worker);
+	ksocket_udp_set_source(worker, &addr, gen);
 	return 0;
 }
 
-/**
- * ksocket_udp_reconnect() - have the stack choose another address to send from
- * @worker: the worker; its address is not one that the guard knows it by
- *
- * The port stays.
- *
- * Context: process context, may sleep.
- * Return: 0 or a negative errno; sending connects then.
+/*
+ * Would a socket that connects now send from the same address, by the same route?
+ * The route of IPv6 does not depend on the address, so changes of those count too.
  */
-int ksocket_udp_reconnect(struct ksocket_worker *worker)
+static bool ksocket_udp_is_current(const struct ksocket_worker *worker)
 {
-	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
-	union ksocket_addr addr;
+	struct sock *sk = worker->reply->sk;
+	struct dst_entry *dst;
+	u32 cookie = 0;
+
+	if (sk->sk_state != TCP_ESTABLISHED ||
+	    worker->reply_gen != atomic_read(&worker->svc->kn->addresses_gen))
+		return false;
+
+	if (sk->sk_family == AF_INET6)
+		cookie = inet6_sk(sk)->dst_cookie;
+	dst = sk_dst_check(sk, cookie);
+	dst_release(dst);
+	return dst;
+}
+
+static int ksocket_udp_reconnect(struct ksocket_worker *worker)
+{
+	int gen = atomic_read(&worker->svc->kn->addresses_gen);
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	struct socket *sock = worker->reply;
+	union ksocket_addr addr = {};
 	int err;
 
-	lock_sock(sock->sk);
-	sock->sk->sk_userlocks &= ~SOCK_BINDADDR_LOCK;
-	release_sock(sock->sk);
-	err = ksocket_connect(sock, &nobody, sizeof(nobody), 0);
+	ksocket_udp_clear_source(worker);
+	/* "ss -K" has broken the connection, and left that as an error too. */
+	if (sock->sk->sk_state != TCP_ESTABLISHED)
+		sock_error(sock->sk);
+	err = ksocket_connect(sock, &none, sizeof(none), 0);
 	if (!err)
 		err = ksocket_udp_connect(worker, sock);
 	if (!err)
@@ -232,7 +270,7 @@ int ksocket_udp_reconnect(struct ksocket_worker *worker)
 	if (err < 0)
 		return err;
 
-	ksocket_guard_move(worker, &addr);
+	ksocket_udp_set_source(worker, &addr, gen);
 	return 0;
 }
 
@@ -655,22 +693,23 @@ static size_t ksocket_udp_put_inherited(union ksocket_udp_control *control,
 }
 
 /*
- * A datagram that brings its own TTL leaves the socket's route as it is. One that
- * has gone stale has to be found anew, or every later datagram takes this way.
- * Where none is found, sending has an error that says why.
+ * Follow the addresses and routes of the host, as a socket does that is not
+ * connected, and send. The thread and ksocket_service_send() may both come here.
  */
-static void ksocket_udp_renew_route(struct ksocket_worker *worker)
+static int ksocket_udp_send_current(struct ksocket_worker *worker,
+				    struct msghdr *msg,
+				    const struct ksocket_datagram *dgram)
 {
-	struct sock *sk = worker->reply->sk;
-	struct dst_entry *dst;
-	u32 cookie = 0;
+	int err = 0;
 
-	if (sk->sk_family == AF_INET6)
-		cookie = inet6_sk(sk)->dst_cookie;
-	dst = sk_dst_check(sk, cookie);
-	if (!dst && sk->sk_state == TCP_ESTABLISHED)
-		ksocket_udp_connect(worker, worker->reply);
-	dst_release(dst);
+	mutex_lock(&worker->reply_lock);
+	if (!ksocket_udp_is_current(worker))
+		err = ksocket_udp_reconnect(worker);
+	if (!err)
+		err = ksocket_udp_send(worker->reply, msg, dgram);
+	mutex_unlock(&worker->reply_lock);
+
+	return err;
 }
 
 /**
@@ -691,17 +730,10 @@ int ksocket_udp_send_receiver(struct ksocket_worker *worker,
 	msg.msg_controllen =
 		ksocket_udp_put_inherited(&control, 0, worker, dgram,
 					  worker->svc->cfg.reply.sa.sa_family == AF_INET);
-	if (msg.msg_controllen)
-		ksocket_udp_renew_route(worker);
-	err = ksocket_udp_send(worker->reply, &msg, dgram);
-	/* "ss -K" has broken the connection, and left that as an error too. */
-	if (err == -EDESTADDRREQ) {
-		err = ksocket_udp_connect(worker, worker->reply);
-		sock_error(worker->reply->sk);
-		if (err)
-			return err;
-		err = ksocket_udp_send(worker->reply, &msg, dgram);
-	}
+	err = ksocket_udp_send_current(worker, &msg, dgram);
+	/* Broken at this very moment. */
+	if (err == -EDESTADDRREQ || err == -ECONNABORTED)
+		err = ksocket_udp_send_current(worker, &msg, dgram);
 	/*
 	 * A connected socket reports the ICMP error of an earlier datagram on
 	 * the next send, which it then does not do. The error is consumed by
@@ -712,7 +744,7 @@ int ksocket_udp_send_receiver(struct ksocket_worker *worker,
 		local_bh_disable();
 		ksocket_worker_stale_error(worker);
 		local_bh_enable();
-		err = ksocket_udp_send(worker->reply, &msg, dgram);
+		err = ksocket_udp_send_current(worker, &msg, dgram);
 	}
 
 	return err;

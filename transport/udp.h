@@ -82,7 +82,6 @@ void ksocket_udp_mend(struct ksocket_worker *worker);
 u32 ksocket_udp_rx_overflow(const struct ksocket_worker *worker);
 int ksocket_udp_open_reply(struct ksocket_worker *worker,
 			   struct ksocket_report *rep);
-int ksocket_udp_reconnect(struct ksocket_worker *worker);
 void ksocket_udp_check_reply(struct ksocket_worker *worker);
 void ksocket_udp_attach_reply(struct ksocket_worker *worker);
 void ksocket_udp_detach_reply(struct ksocket_worker *worker);

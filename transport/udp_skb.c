@@ -530,7 +530,7 @@ ksocket_udp_route_sender(struct ksocket_worker *worker,
 
 /*
  * The way to the receiver is the connected socket's own. When it has none, or
- * one that has gone stale, sending through the socket finds another.
+ * one that has gone stale, the thread connects it again.
  */
 static __always_inline int
 ksocket_udp_route_receiver(struct ksocket_worker *worker,
@@ -544,6 +544,8 @@ ksocket_udp_route_receiver(struct ksocket_worker *worker,
 	if (sk->sk_family == AF_INET6)
 		cookie = inet6_sk(sk)->dst_cookie;
 	if (unlikely(!dst || sk->sk_state != TCP_ESTABLISHED ||
+		     worker->reply_gen !=
+		     atomic_read(&worker->svc->kn->addresses_gen) ||
 		     !dst_check(dst, cookie)))
 		return -EOPNOTSUPP;
 

@@ -1,0 +1,191 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# follow.sh - services follow the host: the address and the route that they send
+# from are those that a socket would get that connects now.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+DATAPATHS="copy softirq"
+
+# sources FILE: the addresses that datagrams came from, in their order, each once
+sources() {
+	cut -d ' ' -f 2 "$1" | uniq | paste -sd ' '
+}
+
+# said COUNT WHAT: b's service is sent so many, and all reach a
+said() {
+	local i lines
+	lines=$(wc -l <"$TMP/got")
+	for ((i = 0; i < $1; i++)); do
+		tell UDP4:127.0.0.1:7000 "$2" b
+	done
+	wait_for 20 lines_at_least "$TMP/got" $((lines + $1))
+}
+
+# no_drops: nothing was lost in b
+no_drops() {
+	assert_eq drops "$(service b | awk '/^drop_/ { sum += $2 } END { print sum }')" 0
+}
+
+# address_changes MODE RECEIVER FROM TO BITS LISTEN: the port is kept
+address_changes() {
+	local path
+	for path in $DATAPATHS; do
+		ns_pair a b
+		# With its only address a device loses its routes, and with them the other.
+		in_ns b sysctl -qw net.ipv4.conf.all.promote_secondaries=1
+		listener "$TMP/got" 100000 a "$6"
+		load_in b "mode=$1" listen_port=7000 "reply_addr=$2" reply_port=9000 \
+			"datapath=$path"
+		said 2 one
+		ns_ip b addr add "$4/$5" dev veth0 ${7:-}
+		ns_ip b addr del "$3/$5" dev veth0
+		said 3 two
+		assert_eq "$path: from" "$(sources "$TMP/got")" "$3 $4"
+		assert_eq "$path: ports" "$(cut -d ' ' -f 3 "$TMP/got" | sort -u | grep -c .)" 1
+		# And again, while the thread has nothing to do.
+		ns_ip b addr add "$3/$5" dev veth0 ${7:-}
+		ns_ip b addr del "$4/$5" dev veth0
+		said 3 three
+		assert_eq "$path: from" "$(sources "$TMP/got")" "$3 $4 $3"
+		no_drops
+		unload_in b
+		kill "$listener"
+		wait "$listener" || true
+		ns_del a
+		ns_del b
+	done
+}
+
+relay_ipv4() {
+	address_changes relay 192.0.2.1 192.0.2.2 192.0.2.7 24 0.0.0.0
+}
+
+relay_ipv6() {
+	address_changes relay 2001:db8::1 2001:db8::2 2001:db8::7 64 :: nodad
+}
+
+text_ipv4() {
+	DATAPATHS=copy
+	address_changes text 192.0.2.1 192.0.2.2 192.0.2.7 24 0.0.0.0
+}
+
+text_ipv6() {
+	DATAPATHS=copy
+	address_changes text 2001:db8::1 2001:db8::2 2001:db8::7 64 :: nodad
+}
+
+# user_sends: what user space has the service send follows as well
+user_sends() {
+	needs_ksocketctl
+	ns_pair a b
+	in_ns b sysctl -qw net.ipv4.conf.all.promote_secondaries=1
+	listener "$TMP/got" 100000 a
+	load_in b listen_port=0
+	in_ns b "$KSOCKET_TESTS/ksocketctl" add x listen 127.0.0.1:7000 relay 192.0.2.1:9000
+	in_ns b "$KSOCKET_TESTS/ksocketctl" send x one
+	wait_for 20 lines_at_least "$TMP/got" 1
+	ns_ip b addr add 192.0.2.7/24 dev veth0
+	ns_ip b addr del 192.0.2.2/24 dev veth0
+	in_ns b "$KSOCKET_TESTS/ksocketctl" send x two
+	wait_for 20 lines_at_least "$TMP/got" 2
+	assert_eq from "$(sources "$TMP/got")" "192.0.2.2 192.0.2.7"
+	rmmod ksocket
+}
+
+# Under a flood from another processor nothing comes from an address that is gone.
+under_flood() {
+	local path i
+	ns_pair a b
+	in_ns b sysctl -qw net.ipv4.conf.all.promote_secondaries=1
+	for path in $DATAPATHS; do
+		load_in b listen_port=7000 reply_addr=2001:db8::1 reply_port=9000 \
+			"datapath=$path"
+		spawn b "$KSOCKET_TESTS/udp_flood" -R 2000 127.0.0.1 7000 >/dev/null
+		for i in 1 2 3 4 5; do
+			ns_ip b addr add "2001:db8::1$i/64" dev veth0 nodad
+			ns_ip b addr del "2001:db8::$([ $i = 1 ] && echo 2 || echo "1$((i - 1))")/64" \
+				dev veth0
+		done
+		wait_for 20 _bound_to 2001:db8::15
+		kill $!
+		wait $! || true
+		unload_in b
+		ns_ip b addr add 2001:db8::2/64 dev veth0 nodad
+		ns_ip b addr del 2001:db8::15/64 dev veth0
+	done
+}
+
+_bound_to() {
+	[[ $(in_ns b ss -Hun 'dport = :9000') == *"[$1]:"* ]]
+}
+
+# second_link: another pair between a and b; what is behind a is at 203.0.113.9 and
+# 2001:db8:9::9, by either link
+second_link() {
+	ip -batch - <<-END
+		link add veth1 netns ${NS_PREFIX}a type veth peer name veth1 netns ${NS_PREFIX}b
+	END
+	ip -n "${NS_PREFIX}a" -batch - <<-END
+		addr add 198.51.100.1/24 dev veth1
+		addr add 2001:db8:2::1/64 dev veth1 nodad
+		addr add 203.0.113.9/32 dev lo
+		addr add 2001:db8:9::9/128 dev lo
+		link set veth1 up
+	END
+	ip -n "${NS_PREFIX}b" -batch - <<-END
+		addr add 198.51.100.2/24 dev veth1
+		addr add 2001:db8:2::2/64 dev veth1 nodad
+		link set veth1 up
+		route add default via 192.0.2.1 metric 10
+		route add default via 198.51.100.1 metric 20
+	END
+	ns_ip b -6 route add default via 2001:db8::1 metric 10
+	ns_ip b -6 route add default via 2001:db8:2::1 metric 20
+	in_ns a sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.veth0.rp_filter=0 \
+		net.ipv4.conf.veth1.rp_filter=0
+}
+
+# route_moves RECEIVER GATEWAY FIRST SECOND LISTEN [-6]: the best route moves to
+# another device, and back
+route_moves() {
+	local path
+	for path in $DATAPATHS; do
+		ns_pair a b
+		second_link
+		listener "$TMP/got" 100000 a "$5"
+		load_in b listen_port=7000 "reply_addr=$1" reply_port=9000 "datapath=$path"
+		said 2 one
+		ns_ip b ${6:-} route del default via "$2"
+		said 2 two
+		ns_ip b ${6:-} route add default via "$2" metric 10
+		said 2 three
+		assert_eq "$path: from" "$(sources "$TMP/got")" "$3 $4 $3"
+		no_drops
+		unload_in b
+		kill "$listener"
+		wait "$listener" || true
+		ns_del a
+		ns_del b
+	done
+}
+
+route_ipv4() {
+	route_moves 203.0.113.9 192.0.2.1 192.0.2.2 198.51.100.2 0.0.0.0
+}
+
+route_ipv6() {
+	route_moves 2001:db8:9::9 2001:db8::1 2001:db8::2 2001:db8:2::2 :: -6
+}
+
+ksocket_run_tests \
+	relay_ipv4:"relay, IPv4: the address that it sends from is replaced" \
+	relay_ipv6:"relay, IPv6: likewise" \
+	text_ipv4:"text, IPv4: likewise" \
+	text_ipv6:"text, IPv6: likewise" \
+	user_sends:"what user space has it send" \
+	under_flood:"addresses that change under a flood" \
+	route_ipv4:"IPv4: the best route moves to another device" \
+	route_ipv6:"IPv6: likewise"
