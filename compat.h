@@ -235,19 +235,6 @@ static inline void ksocket_skb_clear_headers(struct sk_buff *skb)
 #endif
 }
 
-/*
- * 6.12: routing policy looks at all of the DSCP, before that only at what RFC 1349
- * calls TOS.
- */
-static inline u8 ksocket_route_tos4(u8 tos)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
-	return tos;
-#else
-	return RT_TOS(tos);
-#endif
-}
-
 /* 6.12: the payload may be in a device's memory, which no CPU can read. */
 static inline bool ksocket_skb_is_readable(const struct sk_buff *skb)
 {

@@ -259,7 +259,8 @@ routing() {
 # tag_requests: those of a have DSCP 4 and may be told of congestion; what comes to
 # a of that is counted. untag_requests: they have neither
 tag_requests() {
-	in_ns a nft -f - <<-'END' || skip "no nftables"
+	needs_nft "ip dscp set 4" "filter hook output priority mangle"
+	in_ns a nft -f - <<-'END'
 		table inet tag {
 			counter classes { }
 			counter congested { }

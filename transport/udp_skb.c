@@ -378,10 +378,10 @@ static struct dst_entry *ksocket_udp_lookup4(struct sock *sk,
 	struct flowi4 fl4 = {};
 	struct rtable *rt;
 
+	/* The look-up masks what this kernel's routing policy does not know. */
 	flowi4_init_output(&fl4, READ_ONCE(sk->sk_bound_dev_if),
-			   READ_ONCE(sk->sk_mark), ksocket_route_tos4(tos),
-			   RT_SCOPE_UNIVERSE, IPPROTO_UDP,
-			   inet_sk_flowi_flags(sk), to->in.sin_addr.s_addr,
+			   READ_ONCE(sk->sk_mark), tos, RT_SCOPE_UNIVERSE,
+			   IPPROTO_UDP, inet_sk_flowi_flags(sk), to->in.sin_addr.s_addr,
 			   from->in.sin_addr.s_addr, to->in.sin_port,
 			   from->in.sin_port, sock_net_uid(net, sk));
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl4));
