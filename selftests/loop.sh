@@ -193,7 +193,8 @@ two_relays() {
 
 # Two relays of one host, of which NAT makes a circle
 two_relays_by_nat() {
-	nft -f - <<-'EOF' || skip "no nftables NAT on this kernel"
+	needs_nft "udp dport 7009 dnat to 127.0.0.1:7001" "nat hook output priority -100"
+	nft -f - <<-'EOF'
 		table ip loop {
 			chain output {
 				type nat hook output priority -100;
