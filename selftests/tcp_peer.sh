@@ -134,6 +134,7 @@ beacon() {
 # The receive queue is put in order in the middle of a send. Only an echo sends by the
 # socket that it reads from.
 collapse() {
+	echo "poisoned packets: $(cat /sys/kernel/slab/skbuff_head_cache/poison 2>/dev/null || echo 0)"
 	serve proto=tcp mode=echo datapath=copy
 	peer -4 -c "$COLLAPSES" echo collapse
 	done_with client echo
