@@ -197,17 +197,18 @@ waited() {
 # watch_guest PID - end it when its time is up; the file "overdue" says that this
 # was done. A guest that others leave no processor, or on a slow machine, has more.
 watch_guest() {
-	local start=$SECONDS slow='' alone=0 most=0
+	local start=$SECONDS slow='' alone ms most=0
 	while kill -0 "$1" 2>/dev/null; do
 		sleep 1
 		[ -n "$slow" ] ||
 			slow=$(sed -n 's/^ksocket-slow=\([0-9]*\).*/\1/p' "$out/result.log")
-		alone=$((SECONDS - start - $(waited "$1") / 1000))
 		# Threads that end take their numbers with them.
-		[ $alone -le $most ] || most=$alone
-		echo "$most" >"$work/alone"
-		[ $most -ge $((timeout * ${slow:-1})) ] || continue
-		echo "$most" >"$work/overdue"
+		ms=$(waited "$1")
+		[ "$ms" -le "$most" ] || most=$ms
+		alone=$((SECONDS - start - most / 1000))
+		echo "$alone" >"$work/alone"
+		[ $alone -ge $((timeout * ${slow:-1})) ] || continue
+		echo "$alone" >"$work/overdue"
 		kill "$1" 2>/dev/null || true
 		sleep 5
 		kill -9 "$1" 2>/dev/null || true
