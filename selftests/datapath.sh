@@ -442,7 +442,7 @@ bursts_counted() {
 		assert_eq bytes "$(counter rx_bytes b)" 8000
 		unload_in b
 		load_in b mode=text "text=ha" listen_addr=:: listen_port=7000 \
-			reply_addr=192.0.2.1 reply_port=7001 "datapath=$path" gro=on
+			reply_addr=192.0.2.1 reply_port=7001 gro=on
 		in_ns a "$KSOCKET_TESTS/udp_flood" -c 80 -g 8 -s 100 192.0.2.2 7000 >/dev/null
 		wait_for 20 counter_is tx_packets 80 b
 		assert_eq bytes "$(counter tx_bytes b)" 160

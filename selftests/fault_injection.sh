@@ -170,7 +170,8 @@ starve_skb_realloc() {
 # are not; when there is memory again, all are served.
 _starve_tcp() {
 	local pid count
-	load proto=tcp "mode=$1" "listen_port=$PORT" reply_port=7001
+	receiver_of "$1" reply_port=7001
+	load proto=tcp "mode=$1" "listen_port=$PORT" ${RECEIVER[@]+"${RECEIVER[@]}"}
 	"$KSOCKET_TESTS/tcp_load" echo 127.0.0.1 $PORT -c 5
 	for pid in $(thread_pids); do
 		echo 1 >"/proc/$pid/make-it-fail"

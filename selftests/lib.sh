@@ -250,6 +250,13 @@ for_all() {
 	done
 }
 
+# receiver_of MODE PARAMETER=VALUE...: those of a receiver, where the mode has one,
+# into RECEIVER
+receiver_of() {
+	RECEIVER=()
+	case $1 in relay | text) RECEIVER=("${@:2}") ;; esac
+}
+
 # load [PARAMETER=VALUE...]; insmod's status
 load() {
 	for_all "$@"

@@ -59,8 +59,9 @@ flood_from_peer() {
 	local i
 	ns_add peer
 	for ((i = 0; i < ROUNDS; i++)); do
+		receiver_of "${MODES[i % 4]}" reply_addr=192.0.2.2
 		flooded peer 192.0.2.1 "mode=${MODES[i % 4]}" listen_addr=0.0.0.0 \
-			reply_addr=192.0.2.2
+			${RECEIVER[@]+"${RECEIVER[@]}"}
 		ns_del dying
 		wait_for 60 threads_are 0
 		wait_for 60 peer_gone dying

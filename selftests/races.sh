@@ -130,8 +130,9 @@ address_goes() {
 	local i pid mode
 	ns_pair a b
 	for mode in echo relay; do
+		receiver_of $mode reply_addr=192.0.2.2 reply_port=7001
 		load_in a "mode=$mode" listen_addr=0.0.0.0 "listen_port=$PORT" \
-			reply_addr=192.0.2.2 reply_port=7001
+			${RECEIVER[@]+"${RECEIVER[@]}"}
 		ip netns exec "${NS_PREFIX}b" "$KSOCKET_TESTS/udp_flood" -p 8 \
 			192.0.2.1 $PORT >/dev/null 2>&1 &
 		pid=$!

@@ -174,8 +174,10 @@ serve_floor() {
 unserve_floor() { rmmod bench_floor; }
 
 serve_ksocket() {
+	local receiver=()
+	[ "$1" = echo ] || receiver=("reply_addr=$(address 1)" "reply_port=$CLIENT_PORT")
 	in_b insmod "$KO" "mode=$1" "listen_addr=$(address 2)" "listen_port=$PORT" \
-		"reply_addr=$(address 1)" "reply_port=$CLIENT_PORT" rcvbuf=4194304 "${@:2}"
+		${receiver[@]+"${receiver[@]}"} rcvbuf=4194304 "${@:2}"
 }
 unserve_ksocket() { rmmod ksocket; }
 

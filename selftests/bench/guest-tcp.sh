@@ -64,8 +64,10 @@ serve_tcp() {
 			to_port=$CLIENT_PORT
 		;;
 	ksocket-*)
+		local receiver=()
+		[ "$2" = echo ] || receiver=("reply_addr=$to" "reply_port=$CLIENT_PORT")
 		in_b insmod "$KO" proto=tcp "mode=$2" "listen_addr=$(address 2)" listen_port=$PORT \
-			"reply_addr=$to" reply_port=$CLIENT_PORT "datapath=${1#*-}" backlog=1024
+			${receiver[@]+"${receiver[@]}"} "datapath=${1#*-}" backlog=1024
 		;;
 	*) return 1 ;;
 	esac
