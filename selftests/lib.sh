@@ -253,7 +253,9 @@ for_all() {
 # receiver_of MODE PARAMETER=VALUE...: those of a receiver, where the mode has one,
 # into RECEIVER
 receiver_of() {
+	# shellcheck disable=SC2034 # the caller reads it
 	RECEIVER=()
+	# shellcheck disable=SC2034
 	case $1 in relay | text) RECEIVER=("${@:2}") ;; esac
 }
 
