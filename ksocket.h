@@ -80,7 +80,7 @@ struct task_struct;
 	X(SRC_PORT_OWN, "src_port_own", \
 	  "mode echo: the source port is the listen port, as another reflector's would be") \
 	X(LOOP, "loop", \
-	  "where answers leave: the source is where a ksocket service of this namespace listens, the reply socket of the same service, or forged as this host (mode echo, IPv6)") \
+	  "an answer would follow; a service listens at the source, or it is forged as this host") \
 	X(SEND_REFUSED, "send_refused", \
 	  "the receiver refused (ICMP port unreachable), twice in a row") \
 	X(SEND_UNREACHABLE, "send_unreachable", \
