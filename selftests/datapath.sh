@@ -306,45 +306,48 @@ _from_one() {
 }
 
 # A sender's datagrams differ in their DSCP, and so do the answers; ECN is for the
-# way of the request alone.
+# way of the request alone. Those of 3000 bytes go through a socket.
 dscp() {
 	local path size
 	ns_pair a b
-	for path in $DATAPATHS; do
-		for size in 100 3000; do
-			echo_b "datapath=$path"
-			tag_requests
-			_from_one -s $size
-			untag_requests
-			_from_one -s $size
-			tagged "$path, $size bytes" 40
-			unload_in b
-		done
-		echo_b "datapath=$path" dscp=zero
+	while read -r path size; do
+		echo_b "datapath=$path"
 		tag_requests
-		_from_one
-		tagged "$path, dscp=zero" 0
+		_from_one -s "$size"
+		untag_requests
+		_from_one -s "$size"
+		tagged "$path, $size bytes" 40
 		unload_in b
-	done
+	done <<-END
+		copy 100
+		softirq 100
+		softirq 3000
+	END
+	echo_b dscp=zero
+	tag_requests
+	_from_one
+	tagged dscp=zero 0
+	unload_in b
 }
 
 # What is relayed has none, unless that is asked for.
 dscp_relayed() {
-	local path dscp size
+	local path dscp size count
 	ns_pair a b
-	for path in $DATAPATHS; do
-		for dscp in zero inherit; do
-			for size in 100 3000; do
-				load_in b listen_addr=:: listen_port=7000 reply_addr=192.0.2.1 \
-					reply_port=7001 "datapath=$path" "dscp=$dscp"
-				tag_requests
-				in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -o 7001 -s $size \
-					192.0.2.2 7000 >/dev/null
-				tagged "$path, $dscp, $size bytes" $([ $dscp = zero ] && echo 0 || echo 20)
-				unload_in b
-			done
-		done
-	done
+	while read -r path dscp size count; do
+		load_in b listen_addr=:: listen_port=7000 reply_addr=192.0.2.1 \
+			reply_port=7001 "datapath=$path" "dscp=$dscp"
+		tag_requests
+		in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -w 1 -a -o 7001 -s "$size" \
+			192.0.2.2 7000 >/dev/null
+		tagged "$path, $dscp, $size bytes" "$count"
+		unload_in b
+	done <<-END
+		softirq zero 100 0
+		copy inherit 100 20
+		softirq inherit 100 20
+		softirq inherit 3000 20
+	END
 }
 
 # A policy about the traffic class counts for the answer, and only where it has it.
@@ -355,7 +358,7 @@ dscp_routing() {
 	ns_ip b -6 route add unreachable default table 7
 	ns_ip b rule add to 192.0.2.1 tos 0x10 table 7
 	ns_ip b -6 rule add to 2001:db8::1 tos 0x10 table 7
-	for path in $DATAPATHS; do
+	for path in copy softirq; do
 		echo_b "datapath=$path"
 		_from_one
 		tag_requests
@@ -636,7 +639,7 @@ metadata() {
 			}
 		}
 	END
-	for path in $DATAPATHS; do
+	for path in copy softirq; do
 		for gro in $GRO; do
 			echo_b "datapath=$path" "gro=$gro"
 			ask_b -c 100 -s 100
@@ -664,7 +667,7 @@ confirmed() {
 		net.ipv4.neigh.veth0.delay_first_probe_time=1 \
 		net.ipv4.neigh.veth0.ucast_solicit=1 \
 		net.ipv4.neigh.veth0.mcast_solicit=1
-	for path in $DATAPATHS; do
+	for path in copy softirq; do
 		echo_b "datapath=$path"
 		ns_ip b neigh replace 192.0.2.1 lladdr "$mac" nud reachable dev veth0
 		spawn a python3 -c "
