@@ -21,9 +21,7 @@ from lib import Netlink, NlError, YnlFamily  # noqa: E402
 # How slow this machine is: it multiplies the time limits.
 SLOW = int(os.environ.get("KSOCKET_SLOW", 1))
 HERE = {"ipv4": "127.0.0.1", "port": 7000}
-T# How slow this machine is: it multiplies the time limits.
-SLOW = int(os.environ.get("KSOCKET_SLOW", 1))
-HERE = {"ipv4": "127.0.0.1", "port": 7001}
+THERE = {"ipv4": "127.0.0.1", "port": 7001}
 ECHO = {"name": "a", "mode": "echo", "listen": HERE}
 RELAY = {"name": "a", "mode": "relay", "listen": HERE, "reply": THERE}
 TCP = dict(ECHO, proto="tcp")
