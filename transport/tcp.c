@@ -60,6 +60,7 @@
  * @detached: the thread must not be woken any more
  * @data_ready: what the stack would call for the listen socket without us
  * @state_change: likewise
+ * @copy: short packets on their way from one socket to another
  */
 struct ksocket_tcp {
 	struct xarray all;
@@ -71,6 +72,7 @@ struct ksocket_tcp {
 	bool detached;
 	void (*data_ready)(struct sock *sk);
 	void (*state_change)(struct sock *sk);
+	u8 copy[KSOCKET_TCP_COPY];
 };
 
 /* The sockets' callbacks */
@@ -630,7 +632,8 @@ static int ksocket_tcp_conn_pass(struct ksocket_tcp_conn *conn,
 	if (from->eof || ksocket_tcp_is_drained(from))
 		return 0;
 
-	moved = ksocket_tcp_move(from, taker, KSOCKET_TCP_BUDGET);
+	moved = ksocket_tcp_move(from, taker, KSOCKET_TCP_BUDGET,
+				 conn->worker->tcp->copy);
 	if (moved == -ENOMEM || moved == -ENOBUFS)
 		moved = -EAGAIN;
 	if (moved > 0)

@@ -15,6 +15,9 @@
 
 struct ksocket_tcp_conn;
 
+/* Short packets are sent from a buffer of this size, many at once. */
+#define KSOCKET_TCP_COPY	2048
+
 /**
  * struct ksocket_tcp_end - one of the sockets of a connection
  * @conn: the connection
@@ -94,6 +97,6 @@ void ksocket_tcp_release(struct socket *sock);
 int ksocket_tcp_connect(const struct ksocket_service *svc, struct socket *sock);
 bool ksocket_tcp_is_own(const struct sock *sk);
 int ksocket_tcp_move(struct ksocket_tcp_end *from, struct ksocket_tcp_end *to,
-		     size_t max);
+		     size_t max, void *copy);
 
 #endif /* KSOCKET_TRANSPORT_TCP_H */

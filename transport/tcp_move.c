@@ -5,6 +5,10 @@
  * They stay in the receive queue of the one until the other has taken them, so
  * nothing has to be kept anywhere, and the window of the one says what room there
  * is at the other. With the datapath zerocopy the pages themselves are sent.
+ *
+ * Sending may change the receive queue of the same socket and free the packets in
+ * it. So packets are cloned or copied first, then sent, and only then taken off the
+ * queue, by their number of bytes: no pointer into the queue outlives a send.
  */
 #include <linux/bvec.h>
 #include <linux/skbuff.h>
@@ -14,6 +18,15 @@
 
 /* As many pages as a packet can have. */
 #define KSOCKET_TCP_PIECES	MAX_SKB_FRAGS
+
+/*
+ * Packets that are sent in a row, before they are taken off the queue; one by one to
+ * where they came from, so that the next one tells of the room that is free again.
+ */
+#define KSOCKET_TCP_BATCH	16
+
+/* Fewer bytes of a packet cost less to copy than to clone it. */
+#define KSOCKET_TCP_SHORT	512
 
 /**
  * struct ksocket_tcp_piece - a part of a packet that can be sent in one go
@@ -30,17 +43,37 @@ struct ksocket_tcp_piece {
 };
 
 /**
- * struct ksocket_tcp_moving - what tcp_read_sock() has to know
- * @to: who takes it, or NULL if nobody does
- * @left: bytes that wait
- * @lend: send the pages, not what is in them
- * @piece: what is being sent
+ * struct ksocket_tcp_moving - bytes on their way from one socket to another
+ * @from: the socket that has received them; locked
+ * @to: the socket that sends them, which may be the same; locked
+ * @max: bytes to move at most
+ * @left: bytes that wait in @from, as far as they are to be moved
+ * @lend: send pages of received packets instead of copies
+ * @copy: KSOCKET_TCP_COPY bytes of the worker
+ * @piece: the part of a packet that is being sent
  */
 struct ksocket_tcp_moving {
+	struct sock *from;
 	struct sock *to;
+	size_t max;
 	size_t left;
 	bool lend;
+	void *copy;
 	struct ksocket_tcp_piece piece;
+};
+
+/**
+ * struct ksocket_tcp_place - a place in a receive queue
+ * @skb: the packet, or NULL before the first one; valid until the next send
+ * @seq: sequence number of the next byte
+ * @offset: where that byte is in @skb
+ * @len: bytes of @skb from there on
+ */
+struct ksocket_tcp_place {
+	struct sk_buff *skb;
+	u32 seq;
+	u32 offset;
+	u32 len;
 };
 
 /* The pages of a packet from @offset on, which is counted after its head. */
@@ -142,11 +175,12 @@ static int ksocket_tcp_send_skb(struct ksocket_tcp_moving *moving,
 				       &moving->piece);
 		if (!moving->piece.len)
 			return sent ? : -EFAULT;
-		n = ksocket_tcp_send_piece(moving, moving->left >
-						   sent + moving->piece.len);
+		n = ksocket_tcp_send_piece(moving,
+					   moving->left > moving->piece.len);
 		if (n <= 0)
 			return sent ? : n;
 		sent += n;
+		moving->left -= n;
 	}
 
 	return sent;
@@ -161,33 +195,182 @@ static bool ksocket_tcp_may_lend(const struct sk_buff *skb)
 	return skb->len >= skb->truesize / 4;
 }
 
-/* As tcp_read_sock() wants it. Return: bytes consumed, 0 to end, or an errno. */
-static int ksocket_tcp_actor(read_descriptor_t *desc, struct sk_buff *skb,
-			     unsigned int offset, size_t len)
+/*
+ * Find the packet that has the byte at->seq. Return: false if none has, or
+ * tcp_read_sock() would stop before that byte, because it is urgent.
+ */
+static bool ksocket_tcp_find(const struct sock *sk, struct ksocket_tcp_place *at)
 {
-	struct ksocket_tcp_moving *moving = desc->arg.data;
-	bool lend = moving->lend;
-	int done;
+	const struct sk_buff_head *queue = &sk->sk_receive_queue;
+	struct sk_buff *skb = at->skb ? skb_peek_next(at->skb, queue) :
+					skb_peek(queue);
 
-	len = min(len, desc->count);
-	if (!len)
-		return 0;
+	for (; skb; skb = skb_peek_next(skb, queue)) {
+		at->skb = skb;
+		at->offset = at->seq - TCP_SKB_CB(skb)->seq;
+		if (at->offset >= skb->len)
+			continue;
+		at->len = skb->len - at->offset;
+		if (unlikely(tcp_sk(sk)->urg_data))
+			at->len = min(at->len, tcp_sk(sk)->urg_seq - at->seq);
+		return at->len;
+	}
 
-	if (!moving->to) {
-		done = len;
-	} else {
-		moving->lend = lend && ksocket_tcp_may_lend(skb);
-		/* Sending may put the receive queue of the same socket in order. */
-		skb_get(skb);
-		done = ksocket_tcp_send_skb(moving, skb, offset, len);
-		consume_skb(skb);
-		moving->lend = lend;
+	return false;
+}
+
+/*
+ * Copy what comes first in the queue: short packets, or with @any those of any
+ * length. Return: bytes, or -EFAULT when the CPU cannot read them.
+ */
+static int ksocket_tcp_peek_copy(const struct ksocket_tcp_moving *moving, bool any)
+{
+	u32 room = min_t(size_t, moving->left, KSOCKET_TCP_COPY), done = 0;
+	struct ksocket_tcp_place at = {
+		.seq = tcp_sk(moving->from)->copied_seq,
+	};
+
+	while (done < room && ksocket_tcp_find(moving->from, &at) &&
+	       (any || at.len < KSOCKET_TCP_SHORT)) {
+		at.len = min(at.len, room - done);
+		if (skb_copy_bits(at.skb, at.offset, moving->copy + done, at.len))
+			return done ? : -EFAULT;
+		at.seq += at.len;
+		done += at.len;
 	}
-	if (done > 0) {
-		desc->count -= done;
-		moving->left -= min_t(size_t, moving->left, done);
-	}
+
 	return done;
+}
+
+/* Clone what comes first in the queue, as far as there is room to send it. */
+static int ksocket_tcp_peek_clones(const struct ksocket_tcp_moving *moving,
+				   struct sk_buff_head *clones)
+{
+	u32 room = clamp_t(long, sk_stream_wspace(moving->to), 1, moving->left);
+	u32 batch = moving->from == moving->to ? 1 : KSOCKET_TCP_BATCH;
+	struct ksocket_tcp_place at = {
+		.seq = tcp_sk(moving->from)->copied_seq,
+	};
+	struct sk_buff *clone;
+	u32 done = 0;
+
+	while (done < room && skb_queue_len(clones) < batch &&
+	       ksocket_tcp_find(moving->from, &at)) {
+		clone = skb_clone(at.skb, moving->from->sk_allocation);
+		if (!clone)
+			break;
+		__skb_queue_tail(clones, clone);
+		at.seq += at.len;
+		done += at.len;
+	}
+
+	return min_t(size_t, done, moving->left);
+}
+
+/* Send @len bytes of clones. Return: bytes sent, or an errno. */
+static int ksocket_tcp_send_clones(struct ksocket_tcp_moving *moving,
+				   struct sk_buff_head *clones, u32 len)
+{
+	u32 seq = tcp_sk(moving->from)->copied_seq, done = 0;
+	bool lend = moving->lend;
+	int n = 0;
+
+	while (done < len && !skb_queue_empty(clones)) {
+		struct sk_buff *clone = __skb_dequeue(clones);
+		u32 offset = seq + done - TCP_SKB_CB(clone)->seq;
+		u32 part = min(clone->len - offset, len - done);
+
+		moving->lend = lend && ksocket_tcp_may_lend(clone);
+		n = ksocket_tcp_send_skb(moving, clone, offset, part);
+		consume_skb(clone);
+		if (n > 0)
+			done += n;
+		if (n < (int)part)
+			break;
+	}
+	moving->lend = lend;
+
+	return done ? (int)done : n;
+}
+
+static int ksocket_tcp_send_copy(struct ksocket_tcp_moving *moving, u32 len)
+{
+	int n;
+
+	moving->piece.linear = moving->copy;
+	moving->piece.len = len;
+	n = ksocket_tcp_send_piece(moving, moving->left > len);
+	if (n > 0)
+		moving->left -= n;
+	return n;
+}
+
+/* As tcp_read_sock() wants it. */
+static int ksocket_tcp_consume_actor(read_descriptor_t *desc,
+				     struct sk_buff *skb, unsigned int offset,
+				     size_t len)
+{
+	len = min(len, desc->count);
+	desc->count -= len;
+	return len;
+}
+
+static int ksocket_tcp_consume(struct sock *sk, size_t len)
+{
+	read_descriptor_t desc = { .count = len };
+
+	return tcp_read_sock(sk, &desc, ksocket_tcp_consume_actor);
+}
+
+/*
+ * Send what comes first in the queue, and take it off only then: sending may put
+ * the receive queue of the same socket in order, which frees the packets in it.
+ * Return: bytes moved, or an errno; *all is set if there was room for them all.
+ */
+static int ksocket_tcp_move_some(struct ksocket_tcp_moving *moving, bool *all)
+{
+	struct sk_buff_head clones;
+	int len, n = 0;
+
+	__skb_queue_head_init(&clones);
+	len = ksocket_tcp_peek_copy(moving, false);
+	if (!len) {
+		len = ksocket_tcp_peek_clones(moving, &clones);
+		/* No memory for one clone. */
+		if (!len)
+			len = ksocket_tcp_peek_copy(moving, true);
+	}
+	if (len > 0)
+		n = skb_queue_empty(&clones) ?
+			ksocket_tcp_send_copy(moving, len) :
+			ksocket_tcp_send_clones(moving, &clones, len);
+	else
+		n = len;
+	__skb_queue_purge(&clones);
+
+	*all = n > 0 && n == len;
+	/* Urgent data that came meanwhile is behind all that. */
+	if (n > 0 && WARN_ON_ONCE(ksocket_tcp_consume(moving->from, n) != n))
+		return -EFAULT;
+	return n;
+}
+
+static int ksocket_tcp_move_all(struct ksocket_tcp_moving *moving)
+{
+	int moved = 0, n = 0;
+	bool all;
+
+	do {
+		moving->left = min_t(size_t, moving->max - moved,
+				     tcp_inq(moving->from));
+		if (!moving->left)
+			break;
+		n = ksocket_tcp_move_some(moving, &all);
+		if (n > 0)
+			moved += n;
+	} while (all);
+
+	return moved ? : n;
 }
 
 /*
@@ -225,20 +408,19 @@ static bool ksocket_tcp_is_urgent(struct sock *sk)
 }
 
 static int ksocket_tcp_read(struct ksocket_tcp_end *from, struct sock *to,
-			    size_t max)
+			    size_t max, void *copy)
 {
 	struct sock *sk = from->sock->sk;
 	struct ksocket_tcp_moving moving = {
+		.from = sk,
 		.to = to,
-		.left = min_t(size_t, max, tcp_inq(sk)),
+		.max = max,
 		.lend = from->conn->worker->svc->cfg.datapath !=
 			KSOCKET_DATAPATH_COPY,
+		.copy = copy,
 	};
-	read_descriptor_t desc = {
-		.arg.data = &moving,
-		.count = max,
-	};
-	int moved = tcp_read_sock(sk, &desc, ksocket_tcp_actor);
+	int moved = to ? ksocket_tcp_move_all(&moving) :
+			 ksocket_tcp_consume(sk, max);
 
 	/* A reset is no end, though it shuts everything down. */
 	if (sock_flag(sk, SOCK_DONE) && !tcp_inq(sk) && !READ_ONCE(sk->sk_err))
@@ -251,6 +433,7 @@ static int ksocket_tcp_read(struct ksocket_tcp_end *from, struct sock *to,
  * @from: the socket that they have come to
  * @to: the one to send them by, which may be the same; NULL to forget them
  * @max: at most so many
+ * @copy: KSOCKET_TCP_COPY bytes that nothing else uses meanwhile
  *
  * When all is taken and the other side has ended, @from is at its end.
  *
@@ -259,7 +442,7 @@ static int ksocket_tcp_read(struct ksocket_tcp_end *from, struct sock *to,
  * or another negative errno.
  */
 int ksocket_tcp_move(struct ksocket_tcp_end *from, struct ksocket_tcp_end *to,
-		     size_t max)
+		     size_t max, void *copy)
 {
 	struct sock *sk = from->sock->sk;
 	bool two = to && to != from;
@@ -269,7 +452,7 @@ int ksocket_tcp_move(struct ksocket_tcp_end *from, struct ksocket_tcp_end *to,
 	/* Only one thread ever has two of them. */
 	if (two)
 		lock_sock_nested(to->sock->sk, SINGLE_DEPTH_NESTING);
-	moved = ksocket_tcp_read(from, to ? to->sock->sk : NULL, max);
+	moved = ksocket_tcp_read(from, to ? to->sock->sk : NULL, max, copy);
 	if (two)
 		release_sock(to->sock->sk);
 	release_sock(sk);
