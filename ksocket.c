@@ -738,6 +738,7 @@ static int ksocket_worker_init(struct ksocket_worker *worker,
 {
 	int cpu;
 
+	worker->user.kind = ksocket_sock_is_worker;
 	worker->svc = svc;
 	worker->stats = alloc_percpu_gfp(struct ksocket_stats,
 					 GFP_KERNEL_ACCOUNT);

@@ -127,7 +127,7 @@ enum ksocket_drop {
 	X(IDLE, "idle", \
 	  "nothing was sent or acknowledged for idle_timeout") \
 	X(UNFINISHED, "unfinished", \
-	  "the other side has not taken the rest, or the end, for 30 s") \
+	  "the other side has not acknowledged the rest, or the end, for 30 s") \
 	X(LIMIT, "limit", \
 	  "there were max_connections, so it was reset at once") \
 	X(LOOP, "loop", \
@@ -141,7 +141,9 @@ enum ksocket_drop {
 	X(NOMEM, "nomem", \
 	  "no memory for it, or no source port on the way to the receiver") \
 	X(STOPPED, "stopped", \
-	  "the service has stopped")
+	  "the service has stopped") \
+	X(CLAIMED, "claimed", \
+	  "a BPF program had put it into a sockmap before the service took it")
 
 /* One enumerator for each row, as for the drop reasons. */
 enum ksocket_close {
@@ -600,8 +602,28 @@ struct ksocket_datagram {
 	size_t len;
 };
 
+/*
+ * The low bits of sk_user_data are flags, so what it points to has an alignment of
+ * its own: a pointer's is too small on 32 bits.
+ */
+#define KSOCKET_USER_ALIGN	8
+
+/**
+ * struct ksocket_sock_user - what sk_user_data of all our sockets points to
+ * @kind: address of one of the ksocket_sock_is_*, which says what this is part of
+ *
+ * A callback may find another kind than its own: connections are born with the
+ * callbacks of the listen socket, and the stack reads callback and user data one
+ * after the other, without a lock. It may even find what is not ours at all, but
+ * nothing of that begins with an address in this module.
+ */
+struct ksocket_sock_user {
+	const char *kind;
+} __aligned(KSOCKET_USER_ALIGN);
+
 /**
  * struct ksocket_worker - one thread of a service and all that it touches
+ * @user: where sk_user_data of @listen and @reply points to
  * @svc: the service, which outlives the worker
  * @stats: counters
  * @base: what they were when they were last set to 0, see ksocket_stats_reset()
@@ -638,6 +660,7 @@ struct ksocket_datagram {
  * Workers share nothing on the data path.
  */
 struct ksocket_worker {
+	struct ksocket_sock_user user;
 	struct ksocket_service *svc;
 	struct ksocket_stats __percpu *stats;
 	struct ksocket_totals base;
@@ -976,6 +999,9 @@ struct ksocket_transport {
 		    const struct ksocket_datagram *dgram);
 	u64 (*reply_ignored)(const struct ksocket_worker *worker);
 };
+
+/* transport/sock.c */
+extern const char ksocket_sock_is_worker[];
 
 /* transport/udp.c */
 extern const struct ksocket_transport ksocket_udp;

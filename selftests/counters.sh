@@ -18,7 +18,7 @@ rx_overflow reply_ignored wakeups datapath gro fallbacks user_sends
 max_connections backlog idle_timeout keepalive connections accepted connected
 close_done close_reset close_timeout close_idle close_unfinished close_limit
 close_loop close_upstream_refused close_upstream_unreachable
-close_upstream_timeout close_nomem close_stopped
+close_upstream_timeout close_nomem close_stopped close_claimed
 interval beacons_missed beacon_received beacon_lost beacon_late beacon_duplicate
 beacon_restarted beacon_malformed beacon_evicted
 reply_proto framing queue_bytes queued queued_bytes connect_failed disconnected

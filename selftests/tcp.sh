@@ -160,7 +160,7 @@ hold_end() {
 KEYS="max_connections backlog idle_timeout keepalive connections accepted connected
 close_done close_reset close_timeout close_idle close_unfinished close_limit close_loop
 close_upstream_refused close_upstream_unreachable close_upstream_timeout close_nomem
-close_stopped"
+close_stopped close_claimed"
 
 keys() {
 	local key
@@ -540,23 +540,50 @@ keepalive() {
 	tcp_unload
 }
 
+# A client that sends BYTES and ends its side, and only then reads, once it gets
+# SIGUSR1.
+PAUSED='
+import signal, socket, sys, threading
+go = threading.Event()
+signal.signal(signal.SIGUSR1, lambda *_: go.set())
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+s.connect(("127.0.0.1", int(sys.argv[1])))
+s.sendall(bytes(int(sys.argv[2])))
+s.shutdown(socket.SHUT_WR)
+while not go.wait(0.1):
+    pass
+got = 0
+while part := s.recv(65536):
+    got += len(part)
+print(got, flush=True)
+'
+
 # Nothing comes to two clients any more: one keeps silent and is asked for life, the
-# other ends, and our end is never acknowledged.
+# other ends, and our end is never acknowledged. A third one ends too, and all its
+# window is full: it answers our probes, and is there when the other is given up.
 clients_vanish() {
-	local silent ended
+	local silent ended paused
 	ns_pair a b
 	# As in pair_add.
 	in_ns b sysctl -qw net.ipv4.tcp_orphan_retries=1
-	load_tcp_in a mode=echo listen_addr=0.0.0.0 keepalive=1
+	load_tcp_in a mode=echo listen_addr=0.0.0.0 keepalive=1 sndbuf=1000000
+	spawn a python3 -c "$PAUSED" $PORT 200000 >"$TMP/paused"
+	paused=$!
+	wait_for 120 shows a connections=1 rx_bytes=200000
 	hold_start b 192.0.2.1 1 -e
 	silent=$holder
 	hold_start b 192.0.2.1 1 -e
 	ended=$holder
-	wait_for 20 shows a connections=2 accepted=2
+	wait_for 20 shows a connections=3 accepted=3
 	blackhole b tcp sport $PORT
 	kill -9 "$ended"
-	wait_for 60 shows a connections=1 close_timeout=1 close_unfinished=0
-	wait_for 60 shows a connections=0 close_timeout=1 close_unfinished=1
+	wait_for 60 shows a connections=2 close_timeout=1 close_unfinished=0
+	wait_for 60 shows a connections=1 close_timeout=1 close_unfinished=1
+	kill -USR1 "$paused"
+	wait "$paused"
+	assert_eq "bytes that the paused one got" "$(cat "$TMP/paused")" 200000
+	wait_for 20 shows a connections=0 close_done=1
 	tcp_unload a
 	kill "$silent"
 }
@@ -1068,6 +1095,47 @@ listener_killed() {
 	[ "$(nproc)" -lt 2 ] || _listener_killed 2
 }
 
+# A connection that is reset while it is taken still has the callbacks of the listen
+# socket, and they may find the connection in it instead of the worker.
+reset_while_taken() {
+	local round
+	load_tcp mode=echo backlog=$LIVE
+	for ((round = 0; round < 20; round++)); do
+		hold_start - 127.0.0.1 $LIVE -r
+		kill "$holder"
+		wait "$holder" || true
+	done
+	comes_to connections=0
+	tcp_unload
+}
+
+# --- what others do with the same sockets ---
+
+# A sockmap has taken the connection before the service can: it is refused. Sockets
+# that are the service's from the beginning no sockmap takes.
+sockmap() {
+	local holder
+	spawn - "$KSOCKET_TESTS/sock_map" /sys/fs/cgroup $PORT $UPSTREAM >"$TMP/map" 2>&1
+	holder=$!
+	wait_for 20 test -s "$TMP/map"
+	grep -q '^attached' "$TMP/map" || skip "no sockmap: $(cat "$TMP/map")"
+	serve - echo
+	load_relay
+	tcp_fails - echo 127.0.0.1 $PORT
+	said 'reset by peer'
+	comes_to connections=0 accepted=1 connected=0 close_claimed=1
+	tcp_unload
+	load listen_port=$PORT reply_port=$UPSTREAM reply_proto=tcp
+	comes_to connections=1 connected=1
+	rmmod ksocket
+	kill "$holder"
+	wait "$holder"
+	tail -n 1 "$TMP/map"
+	assert_eq "what the sockmap got" "$(tail -n 1 "$TMP/map")" \
+		"listen=16 accepted=0 connected=16"
+	serve_end
+}
+
 # --- ports and parameters ---
 
 port_in_use() {
@@ -1183,6 +1251,8 @@ ksocket_run_tests \
 	rounds:"$ROUNDS ends of services and namespaces with connections at work" \
 	chain:"eight services in a row, and not nine" \
 	circle:"two relays to each other" \
+	reset_while_taken:"connections that are reset while they are taken" \
+	sockmap:"connections that a sockmap has taken" \
 	listener_killed:"ss -K of the listen socket does not stop it" \
 	port_in_use:"a port in use" \
 	port_of_udp:"a port in use by UDP" \

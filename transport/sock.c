@@ -2,6 +2,9 @@
 /*
  * What sockets of every kind have in common.
  */
+#include <linux/build_bug.h>
+#include <linux/slab.h>
+
 #include "sock.h"
 
 /**
@@ -50,28 +53,81 @@ void ksocket_sock_set_dual_stack(struct sock *sk)
 	release_sock(sk);
 }
 
+/* What a socket belongs to is told by the address; the text is for debuggers. */
+const char ksocket_sock_is_worker[] = "ksocket worker";
+const char ksocket_sock_is_tcp_end[] = "ksocket TCP end";
+const char ksocket_sock_is_uplink[] = "ksocket uplink";
+
+/* Return: 0, or -EBUSY if another part of the kernel has set it. */
+static int ksocket_sock_set_user(struct sock *sk, struct ksocket_sock_user *user)
+{
+	static_assert(__alignof__(*user) > ~SK_USER_DATA_PTRMASK);
+	static_assert(ARCH_KMALLOC_MINALIGN > ~SK_USER_DATA_PTRMASK);
+
+	lockdep_assert_held(&sk->sk_callback_lock);
+
+	if (sk->sk_user_data)
+		return -EBUSY;
+	/* Connections take all from the listen socket, but not that. */
+	__rcu_assign_sk_user_data_with_flags(sk, user, SK_USER_DATA_NOCOPY);
+	return 0;
+}
+
+/**
+ * ksocket_sock_claim() - set sk_user_data, before others can
+ * @sk: the socket
+ * @user: what our callbacks find in it, under RCU; its kind is set
+ *
+ * Without its own callbacks that has no effect but to keep BPF's sockmaps off, which
+ * use the same pointer and do not take a socket that has one.
+ *
+ * Return: 0, or -EBUSY when it is taken.
+ */
+int ksocket_sock_claim(struct sock *sk, struct ksocket_sock_user *user)
+{
+	int err;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	err = ksocket_sock_set_user(sk, user);
+	write_unlock_bh(&sk->sk_callback_lock);
+	return err;
+}
+
 /**
  * ksocket_sock_hook() - be called instead of those the stack would call
  * @sk: the socket, of a connection
- * @user_data: what our callbacks find in it, under RCU
+ * @user: what our callbacks find in it, under RCU; its kind is set
  * @ours: our callbacks
  * @theirs: where to keep the ones that were there
+ *
+ * Callbacks that were there before find @user too, for a moment: those of ours look
+ * at its kind.
+ *
+ * Return: 0, or -EBUSY when the socket is another's, in a sockmap for example, and
+ * nothing was done to it.
  */
-void ksocket_sock_hook(struct sock *sk, void *user_data,
-		       const struct ksocket_sock_callbacks *ours,
-		       struct ksocket_sock_callbacks *theirs)
+int ksocket_sock_hook(struct sock *sk, struct ksocket_sock_user *user,
+		      const struct ksocket_sock_callbacks *ours,
+		      struct ksocket_sock_callbacks *theirs)
 {
+	int err;
+
 	write_lock_bh(&sk->sk_callback_lock);
+	err = ksocket_sock_set_user(sk, user);
+	if (err)
+		goto unlock;
+
 	theirs->data_ready = sk->sk_data_ready;
 	theirs->write_space = sk->sk_write_space;
 	theirs->state_change = sk->sk_state_change;
 	theirs->error_report = sk->sk_error_report;
-	rcu_assign_sk_user_data(sk, user_data);
 	WRITE_ONCE(sk->sk_data_ready, ours->data_ready);
 	WRITE_ONCE(sk->sk_write_space, ours->write_space);
 	WRITE_ONCE(sk->sk_state_change, ours->state_change);
 	WRITE_ONCE(sk->sk_error_report, ours->error_report);
+unlock:
 	write_unlock_bh(&sk->sk_callback_lock);
+	return err;
 }
 
 /**
@@ -119,7 +175,7 @@ static void ksocket_sock_share_with_nobody(struct socket *sock)
 
 /**
  * ksocket_sock_create_listen() - make a socket to listen, as far as all are alike
- * @svc: the service
+ * @worker: the worker; its socket is claimed for it
  * @type: SOCK_DGRAM or SOCK_STREAM
  * @protocol: IPPROTO_UDP or IPPROTO_TCP
  * @result: the socket, on its device, not yet at its address
@@ -128,10 +184,11 @@ static void ksocket_sock_share_with_nobody(struct socket *sock)
  * Context: process context, may sleep.
  * Return: 0 or a negative errno; nothing is left then.
  */
-int ksocket_sock_create_listen(const struct ksocket_service *svc, int type,
+int ksocket_sock_create_listen(struct ksocket_worker *worker, int type,
 			       int protocol, struct socket **result,
 			       struct ksocket_report *rep)
 {
+	const struct ksocket_service *svc = worker->svc;
 	const struct ksocket_config *cfg = &svc->cfg;
 	struct socket *sock;
 	int err;
@@ -144,6 +201,8 @@ int ksocket_sock_create_listen(const struct ksocket_service *svc, int type,
 					    "cannot create the listen socket: errno %d",
 					    -err);
 
+	/* Before others can find it. */
+	ksocket_sock_claim(sock->sk, &worker->user);
 	if (cfg->ifindex)
 		err = sock_bindtoindex(sock->sk, cfg->ifindex, true);
 	if (err) {

@@ -35,16 +35,51 @@ struct ksocket_sock_callbacks {
 	void (*error_report)(struct sock *sk);
 };
 
-void ksocket_sock_hook(struct sock *sk, void *user_data,
-		       const struct ksocket_sock_callbacks *ours,
-		       struct ksocket_sock_callbacks *theirs);
+extern const char ksocket_sock_is_tcp_end[];
+extern const char ksocket_sock_is_uplink[];
+
+/**
+ * ksocket_sock_user() - look at sk_user_data
+ * @sk: the socket
+ * @kind: what is wanted of it
+ *
+ * Context: under RCU.
+ * Return: the user data, or NULL if it is of another kind or there is none.
+ */
+static inline struct ksocket_sock_user *
+ksocket_sock_user(const struct sock *sk, const char *kind)
+{
+	struct ksocket_sock_user *user = rcu_dereference_sk_user_data(sk);
+
+	return user && user->kind == kind ? user : NULL;
+}
+
+/**
+ * ksocket_sock_worker() - the worker that a socket belongs to
+ * @sk: a socket to listen, or one to the receiver of datagrams
+ *
+ * Context: under RCU.
+ * Return: the worker, or NULL if the socket is of another kind or detached.
+ */
+static inline struct ksocket_worker *ksocket_sock_worker(const struct sock *sk)
+{
+	struct ksocket_sock_user *user;
+
+	user = ksocket_sock_user(sk, ksocket_sock_is_worker);
+	return user ? container_of(user, struct ksocket_worker, user) : NULL;
+}
+
+int ksocket_sock_claim(struct sock *sk, struct ksocket_sock_user *user);
+int ksocket_sock_hook(struct sock *sk, struct ksocket_sock_user *user,
+		      const struct ksocket_sock_callbacks *ours,
+		      struct ksocket_sock_callbacks *theirs);
 void ksocket_sock_unhook(struct sock *sk,
 			 const struct ksocket_sock_callbacks *theirs);
 bool ksocket_sock_is_local(struct sock *sk);
 void ksocket_sock_set_sndbuf(struct sock *sk, unsigned int size);
 void ksocket_sock_set_rcvbuf(struct sock *sk, unsigned int size);
 void ksocket_sock_set_dual_stack(struct sock *sk);
-int ksocket_sock_create_listen(const struct ksocket_service *svc, int type,
+int ksocket_sock_create_listen(struct ksocket_worker *worker, int type,
 			       int protocol, struct socket **result,
 			       struct ksocket_report *rep);
 int ksocket_sock_report_bind(const struct ksocket_service *svc, int err,

@@ -91,12 +91,21 @@ static void ksocket_tcp_queue(struct ksocket_tcp_conn *conn)
 		ksocket_tcp_wake(conn->worker);
 }
 
+/* Under RCU. Return: NULL if the socket is not of a connection, or no more. */
+static struct ksocket_tcp_end *ksocket_tcp_end_of(const struct sock *sk)
+{
+	struct ksocket_sock_user *user;
+
+	user = ksocket_sock_user(sk, ksocket_sock_is_tcp_end);
+	return user ? container_of(user, struct ksocket_tcp_end, user) : NULL;
+}
+
 static void ksocket_tcp_event(struct sock *sk)
 {
 	struct ksocket_tcp_end *end;
 
 	rcu_read_lock();
-	end = rcu_dereference_sk_user_data(sk);
+	end = ksocket_tcp_end_of(sk);
 	if (end)
 		ksocket_tcp_queue(end->conn);
 	rcu_read_unlock();
@@ -114,7 +123,10 @@ static void ksocket_tcp_write_space(struct sock *sk)
 	ksocket_tcp_event(sk);
 }
 
-/* A connection that was not taken yet has its callbacks from the listen socket. */
+/*
+ * A connection that was not taken yet has its callbacks from the listen socket, and
+ * may be taken while the stack is about to call this one.
+ */
 static void ksocket_tcp_knock(struct sock *sk)
 {
 	struct ksocket_worker *worker;
@@ -123,7 +135,7 @@ static void ksocket_tcp_knock(struct sock *sk)
 		return;
 
 	rcu_read_lock();
-	worker = rcu_dereference_sk_user_data(sk);
+	worker = ksocket_sock_worker(sk);
 	if (worker) {
 		WRITE_ONCE(worker->tcp->knocked, true);
 		ksocket_tcp_wake(worker);
@@ -138,19 +150,29 @@ static const struct ksocket_sock_callbacks ksocket_tcp_callbacks = {
 	.error_report = ksocket_tcp_event,
 };
 
-static void ksocket_tcp_hook(struct ksocket_tcp_end *end, struct socket *sock,
-			     struct ksocket_tcp_conn *conn)
+/* Return: 0, or -EBUSY when the socket is in a sockmap. */
+static int ksocket_tcp_hook(struct ksocket_tcp_end *end, struct socket *sock,
+			    struct ksocket_tcp_conn *conn)
 {
 	const struct ksocket_tcp *tcp = conn->worker->tcp;
+	int err;
 
+	end->user.kind = ksocket_sock_is_tcp_end;
 	end->conn = conn;
 	end->sock = sock;
-	ksocket_sock_hook(sock->sk, end, &ksocket_tcp_callbacks, &end->theirs);
+	err = ksocket_sock_hook(sock->sk, &end->user, &ksocket_tcp_callbacks,
+				&end->theirs);
+	if (err) {
+		end->sock = NULL;
+		return err;
+	}
+
 	/* They may have come from the listen socket, whose ones are ours. */
 	if (end->theirs.data_ready == ksocket_tcp_knock)
 		end->theirs.data_ready = tcp->data_ready;
 	if (end->theirs.state_change == ksocket_tcp_knock)
 		end->theirs.state_change = tcp->state_change;
+	return 0;
 }
 
 /* The life of a connection */
@@ -326,7 +348,11 @@ static int ksocket_tcp_conn_upstream(struct ksocket_tcp_conn *conn)
 		return err;
 
 	ksocket_watch_retry(conn->worker->svc);
-	ksocket_tcp_hook(&conn->upstream, sock, conn);
+	err = ksocket_tcp_hook(&conn->upstream, sock, conn);
+	if (err) {
+		sock_release(sock);
+		return err;
+	}
 	return ksocket_tcp_connect(svc, sock);
 }
 
@@ -381,7 +407,7 @@ static unsigned int ksocket_tcp_hops(const struct sock *client)
 	sk = ksocket_tcp_other_end(client);
 	if (sk && sk_fullsock(sk) &&
 	    READ_ONCE(sk->sk_data_ready) == ksocket_tcp_event)
-		end = rcu_dereference_sk_user_data(sk);
+		end = ksocket_tcp_end_of(sk);
 	if (end)
 		hops = end->conn->hops;
 	rcu_read_unlock();
@@ -410,16 +436,18 @@ static void ksocket_tcp_peer(const struct sock *sk, union ksocket_addr *peer)
 #endif
 }
 
+/* Return: the connection, or an ERR_PTR(): -ENOMEM, or see ksocket_tcp_hook(). */
 static struct ksocket_tcp_conn *
 ksocket_tcp_conn_new(struct ksocket_worker *worker, struct socket *sock,
 		     const union ksocket_addr *peer)
 {
 	struct ksocket_tcp *tcp = worker->tcp;
 	struct ksocket_tcp_conn *conn;
+	int err;
 
 	conn = kzalloc(sizeof(*conn), GFP_KERNEL);
 	if (!conn)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 
 	conn->worker = worker;
 	conn->peer = *peer;
@@ -429,11 +457,16 @@ ksocket_tcp_conn_new(struct ksocket_worker *worker, struct socket *sock,
 	if (xa_alloc_cyclic(&tcp->all, &conn->id, conn, xa_limit_32b,
 			    &tcp->next_id, GFP_KERNEL) < 0) {
 		kfree(conn);
-		return NULL;
+		return ERR_PTR(-ENOMEM);
+	}
+	err = ksocket_tcp_hook(&conn->client, sock, conn);
+	if (err) {
+		xa_erase(&tcp->all, conn->id);
+		kfree_rcu(conn, rcu);
+		return ERR_PTR(err);
 	}
 	list_add_tail(&conn->node, &tcp->by_state[conn->state]);
 	ksocket_tcp_set_options(&worker->svc->cfg, sock->sk);
-	ksocket_tcp_hook(&conn->client, sock, conn);
 	return conn;
 }
 
@@ -475,9 +508,11 @@ static void ksocket_tcp_conn_start(struct ksocket_worker *worker,
 		return;
 	}
 	conn = ksocket_tcp_conn_new(worker, sock, &peer);
-	if (!conn) {
+	if (IS_ERR(conn)) {
 		ksocket_conn_uncharge(svc);
-		ksocket_tcp_refuse(worker, sock, &peer, KSOCKET_CLOSE_NOMEM);
+		ksocket_tcp_refuse(worker, sock, &peer,
+				   PTR_ERR(conn) == -EBUSY ?
+				   KSOCKET_CLOSE_CLAIMED : KSOCKET_CLOSE_NOMEM);
 		return;
 	}
 
@@ -961,7 +996,7 @@ static int ksocket_tcp_open_listen(struct ksocket_worker *worker,
 	struct socket *sock;
 	int err;
 
-	err = ksocket_sock_create_listen(worker->svc, SOCK_STREAM, IPPROTO_TCP,
+	err = ksocket_sock_create_listen(worker, SOCK_STREAM, IPPROTO_TCP,
 					 &sock, rep);
 	if (err)
 		return err;
@@ -1082,8 +1117,6 @@ static void ksocket_tcp_attach(struct ksocket_worker *worker)
 	write_lock_bh(&sk->sk_callback_lock);
 	tcp->data_ready = sk->sk_data_ready;
 	tcp->state_change = sk->sk_state_change;
-	/* Connections take all from the listen socket, but not that. */
-	__rcu_assign_sk_user_data_with_flags(sk, worker, SK_USER_DATA_NOCOPY);
 	WRITE_ONCE(sk->sk_state_change, ksocket_tcp_knock);
 	WRITE_ONCE(sk->sk_data_ready, ksocket_tcp_knock);
 	write_unlock_bh(&sk->sk_callback_lock);

@@ -20,6 +20,7 @@ struct ksocket_tcp_conn;
 
 /**
  * struct ksocket_tcp_end - one of the sockets of a connection
+ * @user: where sk_user_data of @sock points to
  * @conn: the connection
  * @sock: the socket, or NULL
  * @theirs: what the stack would call without us
@@ -29,6 +30,7 @@ struct ksocket_tcp_conn;
  * sk_user_data points to it, whose low bits the kernel uses as flags.
  */
 struct ksocket_tcp_end {
+	struct ksocket_sock_user user;
 	struct ksocket_tcp_conn *conn;
 	struct socket *sock;
 	struct ksocket_sock_callbacks theirs;

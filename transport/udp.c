@@ -107,7 +107,7 @@ static int ksocket_udp_open_listen(struct ksocket_worker *worker,
 	struct socket *sock;
 	int err;
 
-	err = ksocket_sock_create_listen(worker->svc, SOCK_DGRAM, IPPROTO_UDP,
+	err = ksocket_sock_create_listen(worker, SOCK_DGRAM, IPPROTO_UDP,
 					 &sock, rep);
 	if (err)
 		return err;
@@ -207,6 +207,8 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 					    "cannot create the reply socket: errno %d",
 					    -err);
 
+	/* Before others can find it. */
+	ksocket_sock_claim(sock->sk, &worker->user);
 	/* Nobody reads it: what a receiver sends back must not pile up. */
 	sock_set_rcvbuf(sock->sk, 1);
 	ksocket_sock_set_sndbuf(sock->sk, cfg->sndbuf);
@@ -371,7 +373,7 @@ static void ksocket_udp_data_ready(struct sock *sk)
 	struct ksocket_worker *worker;
 
 	rcu_read_lock();
-	worker = rcu_dereference_sk_user_data(sk);
+	worker = ksocket_sock_worker(sk);
 	if (worker)
 		ksocket_worker_ready(worker);
 	rcu_read_unlock();
@@ -450,7 +452,7 @@ static bool ksocket_udp_is_sample(struct ksocket_worker *worker)
  */
 static int ksocket_udp_encap_rcv(struct sock *sk, struct sk_buff *skb)
 {
-	struct ksocket_worker *worker = rcu_dereference_sk_user_data(sk);
+	struct ksocket_worker *worker = ksocket_sock_worker(sk);
 
 	if (unlikely(!worker))
 		return 1;
@@ -506,7 +508,7 @@ static void ksocket_udp_error_report(struct sock *sk)
 	int err = READ_ONCE(sk->sk_err);
 
 	rcu_read_lock();
-	worker = rcu_dereference_sk_user_data(sk);
+	worker = ksocket_sock_worker(sk);
 	if (worker && ksocket_udp_error_is_refusal(err))
 		ksocket_watch_refused(worker->svc, err);
 	if (worker)
@@ -543,7 +545,6 @@ void ksocket_udp_attach_reply(struct ksocket_worker *worker)
 
 	write_lock_bh(&sk->sk_callback_lock);
 	worker->error_report = sk->sk_error_report;
-	rcu_assign_sk_user_data(sk, worker);
 	WRITE_ONCE(sk->sk_error_report, ksocket_udp_error_report);
 	write_unlock_bh(&sk->sk_callback_lock);
 }
@@ -574,7 +575,6 @@ void ksocket_udp_attach(struct ksocket_worker *worker)
 	worker->attached = cfg->datapath == KSOCKET_DATAPATH_SOFTIRQ;
 	write_lock_bh(&sk->sk_callback_lock);
 	worker->data_ready = sk->sk_data_ready;
-	rcu_assign_sk_user_data(sk, worker);
 	if (worker->attached)
 		WRITE_ONCE(sk->sk_data_ready, ksocket_udp_data_ready);
 	write_unlock_bh(&sk->sk_callback_lock);

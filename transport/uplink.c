@@ -69,6 +69,7 @@ struct ksocket_uplink_record {
 
 /**
  * struct ksocket_uplink - a worker's connection to the receiver
+ * @user: where sk_user_data of @sock points to
  * @worker: the worker
  * @sock: the socket, or NULL while the next attempt is waited for
  * @open: it is connected
@@ -98,6 +99,7 @@ struct ksocket_uplink_record {
  * @rcu: callbacks of the socket look at it under RCU
  */
 struct ksocket_uplink {
+	struct ksocket_sock_user user;
 	struct ksocket_worker *worker;
 	struct socket *sock;
 	bool open;
@@ -336,12 +338,21 @@ int ksocket_uplink_put(struct ksocket_worker *worker,
 
 /* The socket's callbacks */
 
+/* Under RCU. Return: NULL if the socket is not of an uplink, or no more. */
+static struct ksocket_uplink *ksocket_uplink_of(const struct sock *sk)
+{
+	struct ksocket_sock_user *user;
+
+	user = ksocket_sock_user(sk, ksocket_sock_is_uplink);
+	return user ? container_of(user, struct ksocket_uplink, user) : NULL;
+}
+
 static void ksocket_uplink_event(struct sock *sk)
 {
 	struct ksocket_uplink *uplink;
 
 	rcu_read_lock();
-	uplink = rcu_dereference_sk_user_data(sk);
+	uplink = ksocket_uplink_of(sk);
 	if (uplink)
 		ksocket_uplink_kick(uplink);
 	rcu_read_unlock();
@@ -368,7 +379,7 @@ static void ksocket_uplink_write_space(struct sock *sk)
 	struct ksocket_uplink *uplink;
 
 	rcu_read_lock();
-	uplink = rcu_dereference_sk_user_data(sk);
+	uplink = ksocket_uplink_of(sk);
 	if (uplink && ksocket_uplink_has_news(uplink, sk))
 		ksocket_uplink_kick(uplink);
 	rcu_read_unlock();
@@ -441,8 +452,13 @@ static void ksocket_uplink_connect(struct ksocket_uplink *uplink)
 		return;
 	}
 
-	ksocket_sock_hook(sock->sk, uplink, &ksocket_uplink_callbacks,
-			  &uplink->theirs);
+	err = ksocket_sock_hook(sock->sk, &uplink->user,
+				&ksocket_uplink_callbacks, &uplink->theirs);
+	if (err) {
+		sock_release(sock);
+		ksocket_uplink_lose(uplink, err);
+		return;
+	}
 	WRITE_ONCE(uplink->sock, sock);
 	err = ksocket_tcp_connect(svc, sock);
 	if (err)
@@ -767,6 +783,7 @@ int ksocket_uplink_open(struct ksocket_worker *worker,
 	if (!uplink->ring)
 		goto err_free;
 
+	uplink->user.kind = ksocket_sock_is_uplink;
 	uplink->worker = worker;
 	uplink->mask = size - 1;
 	uplink->wait = KSOCKET_UPLINK_WAIT;

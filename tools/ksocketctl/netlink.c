@@ -192,6 +192,7 @@ const struct counter close_counters[] = {
 	{ KSOCKET_A_CLOSES_UPSTREAM_TIMEOUT, "upstream_timeout", NULL },
 	{ KSOCKET_A_CLOSES_NOMEM, "nomem", NULL },
 	{ KSOCKET_A_CLOSES_STOPPED, "stopped", NULL },
+	{ KSOCKET_A_CLOSES_CLAIMED, "claimed", NULL },
 	{ }
 };
 
