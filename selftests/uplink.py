@@ -375,6 +375,25 @@ def slow():
     print(f"{sender.sent} sent, {len(seen)} delivered, {lost} counted, {most} bytes at most")
 
 
+def paused(seconds):
+    """Who takes nothing for long, but answers, keeps the connection."""
+    receiver = Receiver(rcvbuf=4096)
+    receiver.reading.clear()
+    at_least("connections", 1)
+    sender = Sender()
+    while counters()["drop_queue_slow"] < 10:
+        sender.send(100, 1000)
+    time.sleep(int(seconds))
+    now = counters()
+    assert now["connected"] == 1 and now["disconnected"] == 0, now
+    receiver.reading.set()
+    now = settled(sender.sent)
+    wait_for("what was not dropped", lambda: len(receiver.got) == now["tx_packets"])
+    twice, seen = check_numbers(receiver, 1000)
+    assert not twice and len(seen) == now["tx_packets"]
+    assert now["connected"] == 1, now
+
+
 def flow(receiver, faults, seconds):
     """Datagrams at a fixed rate while that happens, and what has become of them."""
     sender = Sender()

@@ -115,6 +115,11 @@ slow() {
 	proves "queue_bytes=65536 sndbuf=4096 rcvbuf=4000000" slow
 }
 
+# Longer than a receiver may be silent.
+paused() {
+	proves "queue_bytes=65536 sndbuf=4096 rcvbuf=4000000" paused 35
+}
+
 # There is room for as long as a busy machine takes to have it blocked.
 reset() {
 	proves "queue_bytes=16777216 rcvbuf=4000000" reset
@@ -310,6 +315,7 @@ ksocket_run_tests \
 	away:"a receiver that is away: the queue, what has no room, and the rest in order" \
 	too_long:"what is longer than the queue" \
 	slow:"a receiver that takes nothing holds its bound, and gets what was kept" \
+	paused:"a receiver that takes nothing for longer than one may be silent" \
 	reset:"connections that are reset: all is delivered" \
 	cut_in_two:"one that is reset in the middle of a datagram" \
 	black_hole:"a receiver that is silent for a while: all is delivered" \

@@ -40,6 +40,9 @@
 /* So long an end, or the rest before it, may be unacknowledged. */
 #define KSOCKET_TCP_CLOSE	30
 
+/* Window probes in a row that a peer may leave unanswered: one or two get lost. */
+#define KSOCKET_TCP_PROBES	3
+
 /* Half-open connections expire within a tick or two; in milliseconds. */
 #define KSOCKET_TCP_FORGET	10000
 
@@ -374,6 +377,33 @@ bool ksocket_tcp_is_own(const struct sock *sk)
 		return ipv6_addr_equal(&sk->sk_v6_daddr, &sk->sk_v6_rcv_saddr);
 #endif
 	return sk->sk_daddr == sk->sk_rcv_saddr;
+}
+
+/**
+ * ksocket_tcp_is_paused() - does the peer acknowledge, but take no more bytes?
+ * @sk: the socket
+ *
+ * RFC 9293, 3.8.6.1: as long as a peer with a closed window answers the probes, the
+ * connection stays. The stack sends them up to two minutes apart, so it is their
+ * number that counts, not the time. If a peer has taken back a window that was in use,
+ * the stack probes by sending again, and gives up itself.
+ *
+ * Context: process context, may sleep; takes the lock of the socket.
+ * Return: true if so.
+ */
+bool ksocket_tcp_is_paused(struct sock *sk)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+	bool paused;
+
+	lock_sock(sk);
+	if (tp->packets_out)
+		paused = !tp->snd_wnd;
+	else
+		paused = tcp_send_head(sk) &&
+			 inet_csk(sk)->icsk_probes_out < KSOCKET_TCP_PROBES;
+	release_sock(sk);
+	return paused;
 }
 
 /* The socket at the other end, if it is in this namespace. */
@@ -755,6 +785,7 @@ static void ksocket_tcp_conn_open(struct ksocket_tcp_conn *conn)
 		   (conn->upstream.shut || !conn->upstream.sock)) {
 		ksocket_tcp_conn_enter(conn, KSOCKET_CONN_STATE_CLOSING);
 		conn->acked = ksocket_tcp_conn_acked(conn);
+		conn->acked_at = conn->active;
 		ksocket_tcp_conn_closing(conn);
 	} else if (more) {
 		ksocket_tcp_queue(conn);
@@ -857,13 +888,25 @@ static bool ksocket_tcp_conn_goes_on(struct ksocket_tcp_conn *conn)
 	bool changed = acked != conn->acked;
 
 	conn->acked = acked;
+	if (changed)
+		conn->acked_at = get_jiffies_64();
 	return changed && (ksocket_tcp_end_is_unacked(&conn->client) ||
 			   ksocket_tcp_end_is_unacked(&conn->upstream));
 }
 
-/* Who reads slowly is not idle: what we have sent still goes out. */
-static void ksocket_tcp_conn_expire(struct ksocket_tcp_conn *conn)
+/* A peer that has ended but reads nothing more of what it is sent. */
+static bool ksocket_tcp_conn_is_paused(const struct ksocket_tcp_conn *conn)
 {
+	return ksocket_tcp_is_paused(conn->client.sock->sk) ||
+	       (conn->upstream.sock &&
+		ksocket_tcp_is_paused(conn->upstream.sock->sk));
+}
+
+/* Return: why the connection ends, or KSOCKET_CLOSE_MAX if it may go on. */
+static enum ksocket_close
+ksocket_tcp_conn_overdue(struct ksocket_tcp_conn *conn)
+{
+	u64 idle = (u64)conn->worker->svc->cfg.idle_timeout * HZ;
 	static const enum ksocket_close reasons[] = {
 		[KSOCKET_CONN_STATE_CONNECTING] = KSOCKET_CLOSE_UPSTREAM_TIMEOUT,
 		[KSOCKET_CONN_STATE_OPEN] = KSOCKET_CLOSE_IDLE,
@@ -872,9 +915,25 @@ static void ksocket_tcp_conn_expire(struct ksocket_tcp_conn *conn)
 
 	if (conn->state != KSOCKET_CONN_STATE_CONNECTING &&
 	    ksocket_tcp_conn_goes_on(conn))
+		return KSOCKET_CLOSE_MAX;
+	/* It may take as long over it as before it ended. */
+	if (conn->state == KSOCKET_CONN_STATE_CLOSING &&
+	    ksocket_tcp_conn_is_paused(conn))
+		return idle && time_after_eq64(get_jiffies_64(),
+					       conn->acked_at + idle) ?
+		       KSOCKET_CLOSE_IDLE : KSOCKET_CLOSE_MAX;
+	return reasons[conn->state];
+}
+
+/* Who reads slowly is not idle: what we have sent still goes out. */
+static void ksocket_tcp_conn_expire(struct ksocket_tcp_conn *conn)
+{
+	enum ksocket_close reason = ksocket_tcp_conn_overdue(conn);
+
+	if (reason == KSOCKET_CLOSE_MAX)
 		ksocket_tcp_conn_enter(conn, conn->state);
 	else
-		ksocket_tcp_conn_end(conn, reasons[conn->state], -ETIMEDOUT);
+		ksocket_tcp_conn_end(conn, reason, -ETIMEDOUT);
 }
 
 /* Perhaps there is memory now. */

@@ -54,6 +54,7 @@ struct ksocket_tcp_end {
  * @since: when it was taken, in jiffies
  * @active: when something was last moved, or acknowledged
  * @acked: what was acknowledged when that was last asked
+ * @acked_at: when that had changed, since the connection is closing; in jiffies
  * @peer: the client
  * @rx_bytes: what the client has sent
  * @tx_bytes: what was sent to it
@@ -74,6 +75,7 @@ struct ksocket_tcp_conn {
 	u64 since;
 	u64 active;
 	u32 acked;
+	u64 acked_at;
 	union ksocket_addr peer;
 	u64 rx_bytes;
 	u64 tx_bytes;
@@ -98,6 +100,7 @@ static inline bool ksocket_tcp_is_unacked(const struct sock *sk)
 void ksocket_tcp_release(struct socket *sock);
 int ksocket_tcp_connect(const struct ksocket_service *svc, struct socket *sock);
 bool ksocket_tcp_is_own(const struct sock *sk);
+bool ksocket_tcp_is_paused(struct sock *sk);
 int ksocket_tcp_move(struct ksocket_tcp_end *from, struct ksocket_tcp_end *to,
 		     size_t max, void *copy);
 

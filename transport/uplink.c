@@ -31,7 +31,7 @@
 /* The receiver's answer is waited for so long, as for that of a client's. */
 #define KSOCKET_UPLINK_CONNECT	(10LL * NSEC_PER_SEC)
 
-/* So long it may acknowledge nothing of what it was sent. */
+/* For so long it may acknowledge nothing that it was sent, and no window probe. */
 #define KSOCKET_UPLINK_STALL	(30LL * NSEC_PER_SEC)
 
 /* While something is unacknowledged, this is how often somebody looks. */
@@ -81,6 +81,7 @@ struct ksocket_uplink_record {
  * @retry_at: when the next attempt is
  * @since: when @sock was made, and when it was connected
  * @progress: when something was last acknowledged, or nothing was due to be
+ * @answered: likewise, or when the receiver was paused, see ksocket_tcp_is_paused()
  * @again: nothing is sent before that, for there was no memory
  * @una: what was acknowledged then, a sequence number
  * @start: sequence number that the record at @tail begins with
@@ -111,6 +112,7 @@ struct ksocket_uplink {
 	ktime_t retry_at;
 	ktime_t since;
 	ktime_t progress;
+	ktime_t answered;
 	ktime_t again;
 	u32 una;
 	u32 start;
@@ -478,6 +480,7 @@ static void ksocket_uplink_begin(struct ksocket_uplink *uplink)
 	WRITE_ONCE(uplink->tx_bytes, 0);
 	WRITE_ONCE(uplink->since, ktime_get());
 	WRITE_ONCE(uplink->progress, uplink->since);
+	uplink->answered = uplink->since;
 	kernel_getsockname(uplink->sock, &worker->reply_addr.sa);
 	WRITE_ONCE(worker->reply_local, ksocket_sock_is_local(sk));
 	WRITE_ONCE(uplink->open, true);
@@ -606,6 +609,7 @@ static void ksocket_uplink_collect(struct ksocket_uplink *uplink)
 	if (una != uplink->una) {
 		uplink->una = una;
 		WRITE_ONCE(uplink->progress, ktime_get());
+		uplink->answered = uplink->progress;
 	}
 
 	while (tail != uplink->next) {
@@ -655,24 +659,26 @@ static bool ksocket_uplink_ignore(struct ksocket_uplink *uplink)
 static int ksocket_uplink_check_progress(struct ksocket_uplink *uplink)
 {
 	const struct ksocket_service *svc = uplink->worker->svc;
+	struct sock *sk = uplink->sock->sk;
 	ktime_t now = ktime_get();
-	s64 stalled;
 
-	if (!ksocket_tcp_is_unacked(uplink->sock->sk)) {
+	if (!ksocket_tcp_is_unacked(sk)) {
 		WRITE_ONCE(uplink->progress, now);
+		uplink->answered = now;
 		return 0;
 	}
+	if (ktime_to_ns(ktime_sub(now, uplink->progress)) < KSOCKET_UPLINK_LOOK)
+		return 0;
 
-	stalled = ktime_to_ns(ktime_sub(now, uplink->progress));
-	if (stalled >= KSOCKET_UPLINK_STALL)
-		return -ETIMEDOUT;
 	/* No answer comes to an address that is not here any more. */
-	if (stalled >= KSOCKET_UPLINK_LOOK &&
-	    !ksocket_guard_is_local(svc->net, &uplink->worker->reply_addr,
+	if (!ksocket_guard_is_local(svc->net, &uplink->worker->reply_addr,
 				    svc->cfg.reply_ifindex))
 		return -EADDRNOTAVAIL;
+	if (ksocket_tcp_is_paused(sk))
+		uplink->answered = now;
 
-	return 0;
+	return ktime_to_ns(ktime_sub(now, uplink->answered)) <
+	       KSOCKET_UPLINK_STALL ? 0 : -ETIMEDOUT;
 }
 
 static void ksocket_uplink_work(struct ksocket_uplink *uplink)
