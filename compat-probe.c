@@ -9,6 +9,7 @@
  * a function asks for one thing, and no two ask for the same. The comment says
  * which version brought it. Nothing here is part of the module.
  */
+#include <linux/memcontrol.h>
 #include <linux/net.h>
 #include <net/genetlink.h>
 #include <net/inet6_hashtables.h>
@@ -39,6 +40,12 @@ static inline void KSOCKET_HAVE_NLA_STRSCPY(char *to, const struct nlattr *attr)
 static inline void KSOCKET_HAVE_SKB_FLAGS(struct sk_buff *skb)
 {
 	skb_shinfo(skb)->flags = 0;
+}
+
+/* 5.16, as a sign: what it stands for, in compat.h, is a matter of behaviour */
+static inline void *KSOCKET_HAVE_FOLIO_MEMCG(struct folio *folio)
+{
+	return folio_memcg(folio);
 }
 
 /* 5.19 */

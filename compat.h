@@ -9,7 +9,9 @@
 #define KSOCKET_COMPAT_H
 
 #include <linux/bvec.h>
+#include <linux/memcontrol.h>
 #include <linux/net.h>
+#include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/uio.h>
 #include <net/genetlink.h>
@@ -293,5 +295,51 @@ static inline void ksocket_sk_set_uid(struct sock *sk, kuid_t uid)
 	rcu_assign_pointer(__sk_user_data((sk)), \
 			   (void *)((uintptr_t)(ptr) | (flags)))
 #endif
+
+/*
+ * What the current thread allocates with __GFP_ACCOUNT goes to this memory cgroup.
+ * set_active_memcg() has another half for interrupts, which modules cannot link
+ * to before 5.14; a thread needs its own half only.
+ */
+static inline void ksocket_set_active_memcg(struct mem_cgroup *memcg)
+{
+#ifdef CONFIG_MEMCG
+	current->active_memcg = memcg;
+#endif
+}
+
+/*
+ * 5.14: cgroup_attach_task_all() moves a thread in the cgroup v2 hierarchy, too.
+ * Before, it does so in those of cgroup v1 only, and a module has no other way: the
+ * thread stays in the root cgroup of v2, its processor time is charged there, and
+ * its sockets are charged to nothing. So a socket is given its memory cgroup
+ * here, as accept() would: what it has received by then is charged whatever the
+ * limit, because what is freed later is uncharged whether or not it was charged.
+ */
+static inline void ksocket_sk_set_memcg(struct sock *sk,
+					struct mem_cgroup *memcg)
+{
+#if defined(CONFIG_MEMCG) && !defined(KSOCKET_HAVE_FOLIO_MEMCG)
+	int pages;
+
+	if (!mem_cgroup_sockets_enabled || !memcg || !memcg->css.parent ||
+	    !cgroup_subsys_on_dfl(memory_cgrp_subsys))
+		return;
+
+	lock_sock(sk);
+	if (!sk->sk_memcg) {
+		css_get(&memcg->css);
+		sk->sk_memcg = memcg;
+		pages = sk_mem_pages(sk->sk_forward_alloc +
+				     atomic_read(&sk->sk_rmem_alloc));
+		/* With a send of this size it never fails. */
+		__sk_mem_raise_allocated(sk, sk->sk_sndbuf, pages,
+					 SK_MEM_SEND);
+		/* net.ipv4.tcp_mem has counted them before. */
+		sk_memory_allocated_sub(sk, pages);
+	}
+	release_sock(sk);
+#endif
+}
 
 #endif /* KSOCKET_COMPAT_H */

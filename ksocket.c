@@ -36,14 +36,6 @@
 /* When a service stops, a receiver that goes on acknowledging has so long. */
 #define KSOCKET_LINGER	(200 * NSEC_PER_MSEC)
 
-/* Threads in all network namespaces that user namespaces own. */
-#define KSOCKET_USERNS_THREADS	256
-
-/* TCP connections there, likewise. */
-#define KSOCKET_USERNS_CONNECTIONS	8192
-
-static atomic_t ksocket_userns_threads;
-static atomic_t ksocket_userns_connections;
 static unsigned int ksocket_net_id;
 
 /**
@@ -498,12 +490,14 @@ static int ksocket_worker_run(void *data)
 {
 	struct ksocket_worker *worker = data;
 
+	ksocket_set_active_memcg(worker->svc->memcg);
 	while (!kthread_should_stop()) {
 		if (worker->svc->transport->serve(worker))
 			worker->svc->transport->wait(worker);
 		/* Under a flood it never sleeps: let others run, RCU-tasks too. */
 		cond_resched_tasks_rcu_qs();
 	}
+	ksocket_set_active_memcg(NULL);
 
 	return 0;
 }
@@ -518,18 +512,10 @@ static int ksocket_worker_run(void *data)
  */
 bool ksocket_conn_charge(struct ksocket_service *svc)
 {
-	bool userns = svc->net->user_ns != &init_user_ns;
+	if (atomic_inc_return(&svc->connections) <= svc->cfg.max_connections &&
+	    ksocket_owner_conn_charge(svc))
+		return true;
 
-	if (atomic_inc_return(&svc->connections) > svc->cfg.max_connections)
-		goto err_service;
-	if (userns && atomic_inc_return(&ksocket_userns_connections) >
-		      KSOCKET_USERNS_CONNECTIONS)
-		goto err_userns;
-	return true;
-
-err_userns:
-	atomic_dec(&ksocket_userns_connections);
-err_service:
 	atomic_dec(&svc->connections);
 	return false;
 }
@@ -541,8 +527,7 @@ err_service:
 void ksocket_conn_uncharge(struct ksocket_service *svc)
 {
 	atomic_dec(&svc->connections);
-	if (svc->net->user_ns != &init_user_ns)
-		atomic_dec(&ksocket_userns_connections);
+	ksocket_owner_conn_uncharge(svc);
 }
 
 /**
@@ -658,6 +643,16 @@ static int ksocket_worker_open(struct ksocket_worker *worker, unsigned int nr,
 		goto err_close;
 	}
 
+	err = ksocket_owner_join(worker->task);
+	if (err) {
+		ksocket_report_field(rep, err, KSOCKET_FIELD_THREADS,
+				     "cannot move a thread to the caller's cgroups",
+				     "cannot move a thread to the caller's cgroups: errno %d",
+				     -err);
+		kthread_stop(worker->task);
+		goto err_close;
+	}
+
 	return 0;
 
 err_close:
@@ -677,33 +672,6 @@ static void ksocket_worker_close(struct ksocket_worker *worker)
 	kvfree(worker->buffer);
 }
 
-/*
- * Whoever may make a user namespace may start services in it. Their memory is
- * charged to him, but nothing limits threads of the kernel; so this does.
- */
-static int ksocket_userns_charge(const struct net *net, unsigned int threads,
-				 struct ksocket_report *rep)
-{
-	if (net->user_ns == &init_user_ns)
-		return 0;
-
-	if (atomic_add_return(threads, &ksocket_userns_threads) <=
-	    KSOCKET_USERNS_THREADS)
-		return 0;
-
-	atomic_sub(threads, &ksocket_userns_threads);
-	return ksocket_report_field(rep, -EUSERS, KSOCKET_FIELD_THREADS,
-				    "too many threads in user namespaces",
-				    "too many threads in user namespaces, allowed %d",
-				    KSOCKET_USERNS_THREADS);
-}
-
-static void ksocket_userns_uncharge(const struct net *net, unsigned int threads)
-{
-	if (net->user_ns != &init_user_ns)
-		atomic_sub(threads, &ksocket_userns_threads);
-}
-
 static void ksocket_worker_free(struct ksocket_worker *worker)
 {
 	kfree(worker->state);
@@ -714,7 +682,7 @@ static void ksocket_service_free(struct ksocket_service *svc)
 {
 	unsigned int i;
 
-	ksocket_userns_uncharge(svc->net, svc->cfg.threads);
+	ksocket_owner_uncharge(svc);
 	for (i = 0; i < svc->cfg.threads; i++)
 		ksocket_worker_free(&svc->workers[i]);
 	/* Other services may still look at the endpoints in it. */
@@ -854,22 +822,20 @@ static int ksocket_service_start_one(struct net *net,
 {
 	struct ksocket_net *kn = ksocket_net(net);
 	struct ksocket_service *svc;
-	unsigned int i, opened;
+	unsigned int i, opened = 0;
 	int err;
 
-	err = ksocket_userns_charge(net, cfg->threads, rep);
-	if (err)
-		return err;
-
 	svc = ksocket_service_alloc(net, cfg);
-	if (!svc) {
-		ksocket_userns_uncharge(net, cfg->threads);
+	if (!svc)
 		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
 					    "no memory for a service",
 					    "no memory for a service");
-	}
 
-	for (opened = 0; opened < cfg->threads; opened++) {
+	err = ksocket_owner_charge(svc, rep);
+	if (err)
+		goto err_close_workers;
+
+	for (; opened < cfg->threads; opened++) {
 		err = ksocket_worker_open(&svc->workers[opened], opened, rep);
 		if (err)
 			goto err_close_workers;

@@ -49,6 +49,8 @@ struct sock;
 struct socket;
 struct ksocket_tcp;
 struct ksocket_uplink;
+struct ksocket_user;
+struct mem_cgroup;
 struct task_struct;
 
 #define KSOCKET_NAME_LEN	(KSOCKET_NAME_MAX + 1)
@@ -754,6 +756,8 @@ struct ksocket_watch {
  * @linger: when it stops, up to when what is queued may still go out
  * @connections: TCP connections there are, of clients or of datagrams to the
  *	receiver
+ * @memcg: the memory cgroup of the task that has started it, referenced, or NULL
+ * @user: the account of its user; NULL in the initial user namespace
  * @workers: cfg.threads of them
  */
 struct ksocket_service {
@@ -773,6 +777,8 @@ struct ksocket_service {
 	struct ksocket_watch watch;
 	ktime_t linger;
 	atomic_t connections;
+	struct mem_cgroup *memcg;
+	struct ksocket_user *user;
 	struct ksocket_worker workers[];
 };
 
@@ -1208,6 +1214,15 @@ void ksocket_guard_move(struct ksocket_worker *worker,
 			const union ksocket_addr *to);
 int ksocket_guard_circle(struct net *net, const struct ksocket_config *cfg,
 			 struct ksocket_report *rep);
+
+/* owner.c */
+int ksocket_owner_charge(struct ksocket_service *svc,
+			 struct ksocket_report *rep);
+void ksocket_owner_uncharge(struct ksocket_service *svc);
+bool ksocket_owner_conn_charge(struct ksocket_service *svc);
+void ksocket_owner_conn_uncharge(struct ksocket_service *svc);
+int ksocket_owner_join(struct task_struct *task);
+void ksocket_owner_adopt(const struct ksocket_service *svc, struct sock *sk);
 
 /* control/config.c */
 void ksocket_config_init(struct ksocket_config *cfg);

@@ -350,6 +350,7 @@ static int ksocket_tcp_conn_upstream(struct ksocket_tcp_conn *conn)
 	if (err)
 		return err;
 
+	ksocket_owner_adopt(svc, sock->sk);
 	ksocket_watch_retry(conn->worker->svc);
 	err = ksocket_tcp_hook(&conn->upstream, sock, conn);
 	if (err) {
@@ -475,7 +476,7 @@ ksocket_tcp_conn_new(struct ksocket_worker *worker, struct socket *sock,
 	struct ksocket_tcp_conn *conn;
 	int err;
 
-	conn = kzalloc(sizeof(*conn), GFP_KERNEL);
+	conn = kzalloc(sizeof(*conn), GFP_KERNEL_ACCOUNT);
 	if (!conn)
 		return ERR_PTR(-ENOMEM);
 
@@ -605,6 +606,7 @@ static bool ksocket_tcp_accept(struct ksocket_worker *worker)
 				ksocket_tcp_starve(worker);
 			return false;
 		}
+		ksocket_owner_adopt(worker->svc, sock->sk);
 		ksocket_tcp_conn_start(worker, sock);
 	}
 
@@ -1082,7 +1084,7 @@ static int ksocket_tcp_open(struct ksocket_worker *worker,
 					    "no memory for connections",
 					    "no memory for connections");
 
-	xa_init_flags(&tcp->all, XA_FLAGS_ALLOC);
+	xa_init_flags(&tcp->all, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	for (i = 0; i < ARRAY_SIZE(tcp->by_state); i++)
 		INIT_LIST_HEAD(&tcp->by_state[i]);
 	init_llist_head(&tcp->ready);

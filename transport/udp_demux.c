@@ -315,7 +315,7 @@ static struct ksocket_udp_demux *ksocket_udp_demux_start(struct net *net)
 {
 	struct ksocket_udp_demux *demux;
 
-	demux = kvzalloc(sizeof(*demux), GFP_KERNEL);
+	demux = kvzalloc(sizeof(*demux), GFP_KERNEL_ACCOUNT);
 	if (!demux)
 		return NULL;
 

@@ -454,6 +454,7 @@ static void ksocket_uplink_connect(struct ksocket_uplink *uplink)
 		return;
 	}
 
+	ksocket_owner_adopt(svc, sock->sk);
 	err = ksocket_sock_hook(sock->sk, &uplink->user,
 				&ksocket_uplink_callbacks, &uplink->theirs);
 	if (err) {

@@ -1,0 +1,206 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# accounts.sh - what a service costs is charged to the cgroup of the process that
+# has started it: sockets, memory and processor time.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+CGROUP=/sys/fs/cgroup/ksocket-test
+
+# cgroup_add LIMIT: a cgroup with so much memory
+cgroup_add() {
+	grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null ||
+		skip "no memory controller in a cgroup v2 hierarchy at /sys/fs/cgroup"
+	! grep -qw memory /sys/fs/cgroup/cgroup.subtree_control || had=yes
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+	mkdir "$CGROUP"
+	trap 'cgroup_end' EXIT
+	echo "$1" >"$CGROUP/memory.max"
+}
+
+# cgroup_end: in place of the trap of lib.sh, which it calls
+cgroup_end() {
+	_rc=$?
+	trap - ERR EXIT
+	set +e
+	_show $_rc
+	_cleanup
+	[ ! -d "$CGROUP" ] || wait_for 10 rmdir "$CGROUP"
+	[ "${had:-}" = yes ] || echo -memory >/sys/fs/cgroup/cgroup.subtree_control
+	exit $_rc
+}
+
+# in_cgroup COMMAND...
+in_cgroup() (
+	echo "$BASHPID" >"$CGROUP/cgroup.procs"
+	exec "$@"
+)
+
+load_in_cgroup() {
+	in_cgroup insmod "$KSOCKET_KO" ${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "$@"
+}
+
+# stat_of FILE KEY: a number from a file of the cgroup
+stat_of() {
+	awk -v key="$2" '$1 == key { print $2 }' "$CGROUP/$1"
+}
+
+stat_at_least() {
+	[ "$(stat_of "$1" "$2")" -ge "$3" ]
+}
+
+stat_at_most() {
+	[ "$(stat_of "$1" "$2")" -le "$3" ]
+}
+
+# socket_memory FILTER...: the bytes that the stack keeps for these sockets
+socket_memory() {
+	ss -Htnm "$@" | grep -o 'skmem:([^)]*)' |
+		sed 's/skmem:(r\([0-9]*\),.*,f\([0-9]*\),w\([0-9]*\),.*/\1 \2 \3/' |
+		awk '{ sum += $1 + $2 + $3 } END { print sum + 0 }'
+}
+
+# moves_threads: this kernel moves threads in cgroup v2
+moves_threads() {
+	local version
+	version=$(uname -r)
+	case $version in 5.1[0-3].*) return 1 ;; esac
+}
+
+# Clients that send and never read: all that the service keeps for them is charged.
+# At the limit the stack takes less; how much it goes over is its own, as it is for the
+# sockets of processes.
+sockets() {
+	local kept
+	cgroup_add 16M
+	load_in_cgroup proto=tcp mode=echo listen_port=7000
+	for _ in 1 2 3 4 5 6 7 8; do
+		spawn - socat -u /dev/zero TCP4:127.0.0.1:7000
+	done 2>/dev/null
+	wait_for 120 stat_at_least memory.events max 1
+	pause 1
+	assert_eq "connections" "$(counter connections)" 8
+	kept=$(socket_memory 'sport = :7000')
+	assert_ge "kept for sockets" "$kept" 1000000
+	assert_ge "charged for sockets" "$(stat_of memory.stat sock)" $((kept / 2))
+	# shellcheck disable=SC2046 # process numbers
+	kill $(jobs -p)
+	wait || true
+	wait_for 60 counter_is connections 0
+	# Sockets that are closed give back what they have been charged.
+	wait_for 60 stat_at_most memory.stat sock 0
+	assert_eq "an echo afterwards" "$(ask TCP4:127.0.0.1:7000 hello)" hello
+	rmmod ksocket
+}
+
+# A receiver that never reads: what is on the way to it is the service's.
+uplink() {
+	cgroup_add 32M
+	python3 -c 'import socket, time
+server = socket.create_server(("127.0.0.1", 7001))
+time.sleep(1000)' &
+	wait_for 120 listening 7001 -
+	load_in_cgroup listen_port=7000 mode=relay reply_addr=127.0.0.1 reply_port=7001 \
+		reply_proto=tcp framing=length
+	wait_for 120 counter_is connections 1
+	flood -c 4000 -s 1400 127.0.0.1 7000 >/dev/null || true
+	wait_for 60 stat_at_least memory.stat sock 100000
+	unload
+	wait_for 60 stat_at_most memory.stat sock 0
+}
+
+# Connections that do nothing take memory all the same.
+memory() {
+	local before
+	cgroup_add 64M
+	load_in_cgroup proto=tcp mode=discard listen_port=7000
+	before=$(stat_of memory.stat slab)
+	python3 -c 'import socket, time
+clients = [socket.create_connection(("127.0.0.1", 7000)) for i in range(400)]
+time.sleep(1000)' &
+	wait_for 300 counter_is connections 400
+	assert_ge "memory for 400 connections" "$(($(stat_of memory.stat slab) - before))" 150000
+	rmmod ksocket
+}
+
+processor() {
+	local cgroup before
+	cgroup_add 64M
+	load_in_cgroup mode=discard listen_port=7000 datapath=copy
+	read -r cgroup <"/proc/$(thread_pid 'ksocket/7000*')/cgroup"
+	moves_threads || {
+		assert_eq "cgroup of the thread" "$cgroup" 0::/
+		skip "a module cannot move a thread in cgroup v2 before 5.14"
+	}
+	assert_eq "cgroup of the thread" "$cgroup" 0::/ksocket-test
+	before=$(stat_of cpu.stat usage_usec)
+	flood -c 2000 -s 100 127.0.0.1 7000 >/dev/null || true
+	wait_for 60 counter_is_not discarded 0
+	assert_ge "processor time" "$(stat_of cpu.stat usage_usec)" $((before + 1))
+	unload
+}
+
+# By whatever it is asked, it is the process that asks which pays.
+who_asks() {
+	local pid
+	needs_ksocketctl
+	cgroup_add 64M
+	moves_threads || skip "a module cannot move a thread in cgroup v2 before 5.14"
+	load listen_port=0
+	in_cgroup "$KSOCKET_TESTS/ksocketctl" add a listen 127.0.0.1:7000 echo threads 2
+	"$KSOCKET_TESTS/ksocketctl" add b listen 127.0.0.1:7001 echo
+	for pid in $(thread_pids); do
+		read -r name <"/proc/$pid/comm"
+		read -r cgroup <"/proc/$pid/cgroup"
+		case $name in
+		ksocket/7000*) assert_eq "cgroup of $name" "$cgroup" 0::/ksocket-test ;;
+		*) assert_eq "cgroup of $name" "$cgroup" 0::/ ;;
+		esac
+	done
+	# The one that replaces it pays from then on.
+	"$KSOCKET_TESTS/ksocketctl" replace a listen 127.0.0.1:7000 discard
+	assert_eq "processes in the cgroup" "$(cat "$CGROUP/cgroup.procs")" ""
+	unload
+}
+
+dying() {
+	awk '$1 == "nr_dying_descendants" { print $2 }' /sys/fs/cgroup/cgroup.stat
+}
+
+# none_dying: what the page cache holds of a cgroup is none of ours
+none_dying() {
+	echo 3 >/proc/sys/vm/drop_caches
+	[ "$(dying)" = "$before" ]
+}
+
+# A cgroup can be removed when the service has ended, and nothing is left of it. A
+# thread that has not moved there does not keep it.
+removed() {
+	local before
+	needs_ksocketctl
+	cgroup_add 64M
+	before=$(dying)
+	load listen_port=0
+	in_cgroup "$KSOCKET_TESTS/ksocketctl" add a listen 127.0.0.1:7000 echo proto tcp
+	assert_eq "an echo" "$(ask TCP4:127.0.0.1:7000 hello)" hello
+	if moves_threads; then
+		refute rmdir "$CGROUP"
+	else
+		rmdir "$CGROUP"
+		assert_eq "an echo without it" "$(ask TCP4:127.0.0.1:7000 hello)" hello
+	fi
+	"$KSOCKET_TESTS/ksocketctl" del a
+	[ ! -d "$CGROUP" ] || wait_for 10 rmdir "$CGROUP"
+	unload
+	wait_for 60 none_dying
+}
+
+ksocket_run_tests \
+	sockets:"what accepted connections take is charged, up to the limit and back" \
+	uplink:"the connection to the receiver of datagrams is charged" \
+	memory:"what is allocated for connections is charged" \
+	processor:"the processor time of the thread is charged" \
+	who_asks:"a service of the command belongs to the command's cgroup" \
+	removed:"the cgroup can be removed after the service"
