@@ -22,7 +22,7 @@
 #define KSOCKET_PARAM(name, value, desc) \
 	static char ksocket_default_##name[] = value; \
 	static char *name = ksocket_default_##name; \
-	module_param(name, charp, 0444); \
+	module_param(name, charp, 0400); \
 	MODULE_PARM_DESC(name, desc)
 
 #define KSOCKET_PARAM_GIVEN(name, field) \

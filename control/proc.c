@@ -4,6 +4,7 @@
  * people and scripts. The format is documented in Documentation/counters.rst
  * and stable: keys are only ever added, at the end of a service's block.
  */
+#include <linux/capability.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include <linux/seq_file_net.h>
@@ -11,16 +12,30 @@
 
 #include "ksocket.h"
 
+/*
+ * The rule of all control interfaces: names, sizes and counters are open, as those
+ * of network devices are. Addresses are for the administrator of the namespace, as
+ * those of the peers of a tunnel. It counts who has opened the file: a file handed
+ * to another process shows the same there.
+ */
+static bool ksocket_proc_shows_addresses(struct seq_file *seq)
+{
+	const struct net *net = seq_file_single_net(seq);
+
+	return file_ns_capable(seq->file, net->user_ns, CAP_NET_ADMIN);
+}
+
 static void ksocket_proc_show_config(struct seq_file *seq,
 				     const struct ksocket_service *svc)
 {
 	const struct ksocket_config *cfg = &svc->cfg;
+	bool all = ksocket_proc_shows_addresses(seq);
 
 	seq_printf(seq, "service %s\n", cfg->name);
 	seq_printf(seq, "mode %s\n", cfg->mode->name);
 	seq_printf(seq, "proto %s\n", ksocket_proto_name(svc->cfg.proto));
-	seq_printf(seq, "listen %s\n", svc->listen_text);
-	seq_printf(seq, "reply %s\n", svc->reply_text);
+	seq_printf(seq, "listen %s\n", all ? svc->listen_text : "hidden");
+	seq_printf(seq, "reply %s\n", all ? svc->reply_text : "hidden");
 	seq_printf(seq, "device %s\n", cfg->ifindex ? cfg->device : "-");
 	seq_printf(seq, "threads %u\n", cfg->threads);
 	seq_printf(seq, "buffer_size %u\n", cfg->buffer_size);

@@ -92,11 +92,46 @@ as_nobody() {
 	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
 }
 
+# What may be seen without CAP_NET_ADMIN: names, sizes and counters, no address,
+# by whatever interface.
 counters_unprivileged() {
-	load listen_port=7000
+	load listen_port=7000 listen_addr=127.0.0.2 reply_addr=127.0.0.3 reply_port=7001
 	assert_eq "mode" "$(stat -c %A /proc/net/ksocket)" -r--r--r--
-	assert_eq "first line" "$(as_nobody cat /proc/net/ksocket | head -n 1)" "service param"
+	as_nobody cat /proc/net/ksocket >"$TMP/seen"
+	assert_eq "first line" "$(head -n 1 "$TMP/seen")" "service param"
+	service >"$TMP/all"
+	sed 's/^\(listen\|reply\) .*/\1 hidden/' "$TMP/all" | diff - "$TMP/seen" ||
+		fail "nobody sees something else"
+	# Root in a user namespace of its own has no right to this network namespace.
+	as_nobody unshare --user --map-root-user cat /proc/net/ksocket >"$TMP/seen"
+	refute grep -F 127.0.0 "$TMP/seen"
+	# It is the one who opens the file that counts.
+	as_nobody cat </proc/net/ksocket | diff "$TMP/all" - || fail "a file that was handed on"
 	refute as_nobody sh -c 'echo x >/proc/net/ksocket'
+	unload
+}
+
+counters_interfaces() {
+	local name
+	needs_ksocketctl
+	load listen_port=7000 listen_addr=127.0.0.2 reply_addr=127.0.0.3 reply_port=7001
+	for name in list show stats conns monitor; do
+		refute as_nobody timeout 20 "$KSOCKET_TESTS/ksocketctl" $name >"$TMP/said" 2>&1
+		grep -qi "not permitted" "$TMP/said" || fail "$name: $(cat "$TMP/said")"
+	done
+	# The option that reads a service, and the one that reads its counters.
+	for name in 1281 1282; do
+		as_nobody python3 -c 'import socket, sys
+sock = socket.socket(type=socket.SOCK_DGRAM)
+try:
+    sock.getsockopt(0, int(sys.argv[1]), 1024)
+except PermissionError:
+    sys.exit(0)
+sys.exit(1)' $name || fail "socket option $name"
+	done
+	for name in /sys/module/ksocket/parameters/*; do
+		refute as_nobody cat "$name"
+	done
 	unload
 }
 
@@ -129,6 +164,7 @@ ksocket_run_tests \
 	counters_config:"the configuration is shown as it counts" \
 	counters_bytes:"packets and bytes" \
 	counters_all_cpus:"what all CPUs counted is added up" \
-	counters_unprivileged:"anyone may read, nobody may write" \
+	counters_unprivileged:"anyone may read counters, and addresses only with CAP_NET_ADMIN" \
+	counters_interfaces:"no other interface shows more" \
 	counters_namespaces:"each namespace shows its own services only" \
 	counters_small_reads:"byte by byte it reads the same"
