@@ -24,7 +24,7 @@ COCCI="free/kfree free/ifnullfree null/deref_null null/eno null/kmerr
 
 counts=${1:-}
 KERNELS=${KERNELS:-$STOCK_KERNELS}
-CHECKS=${CHECKS:-build vendor sparse checkpatch shellcheck kernel-doc spdx versions coccinelle rst manuals drop-reasons netlink docs packaging}
+CHECKS=${CHECKS:-build vendor sparse checkpatch shellcheck kernel-doc spdx versions coccinelle rst manuals drop-reasons netlink syzkaller docs packaging}
 passed=0 failed=0
 "$VM_DIR/deps.sh" vm static
 linux=$("$VM_DIR/source.sh")
@@ -388,6 +388,21 @@ static_netlink() {
 	planted "netlink" "$STATIC_DIR/netlink.sh" --check "$work/bad"
 	check "policy, operations and header are what the netlink specification says" \
 		"$STATIC_DIR/netlink.sh" --check
+}
+
+check_syzkaller() {
+	python3 "$STATIC_DIR/syzkaller.py" "$1" || return
+	# Debian has no package of it.
+	! command -v syz-fmt >/dev/null || syz-fmt "$1/selftests/syzkaller" || return
+}
+
+static_syzkaller() {
+	local from=selftests/syzkaller/ksocket.txt
+	violation="KSOCKET_A_SERVICE_GRO is not described"
+	sed '/KSOCKET_A_SERVICE_GRO/d' "$REPO/$from" | bad $from
+	cp -r "$REPO"/{control,include} "$work/bad/"
+	planted "syzkaller" check_syzkaller "$work/bad"
+	check "the syzkaller description is what the headers say" check_syzkaller "$REPO"
 }
 
 # Every command for the reader's own machine has somebody who runs it.
