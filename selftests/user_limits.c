@@ -4,11 +4,12 @@
  * next user still starts his. However a user nests and repeats namespaces, they
  * count as one user; those that root creates for others count each by itself.
  *
- * KSOCKET_SOAK adds the limit for all users together.
+ * KSOCKET_SOAK reaches the limit for all users together.
  */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -265,18 +266,18 @@ TEST_F_TIMEOUT(users, those_of_root, 600)
 TEST_F_TIMEOUT(users, all_together, 3000)
 {
 	struct tenant tenants[THREADS_ALL / THREADS];
-	size_t i;
+	bool soak = getenv("KSOCKET_SOAK");
+	size_t i, n = soak ? ARRAY_SIZE(tenants) : 1;
 
-	if (!getenv("KSOCKET_SOAK"))
-		SKIP(return, "long");
-	for (i = 0; i < ARRAY_SIZE(tenants); i++) {
+	/* One user is far from it, all of them take minutes. */
+	for (i = 0; i < n; i++) {
 		ASSERT_EQ(0, tenant_start(&tenants[i], 2000 + i, 1));
 		EXPECT_EQ(THREADS, tenant_add(&tenants[i], THREADS));
 	}
-	EXPECT_EQ(0, user_gets(3000, 1, 1));
+	EXPECT_EQ(!soak, user_gets(3000, 1, 1));
 	/* The machine's own administrator is not among them. */
 	EXPECT_EQ(1, user_gets(0, 0, 1));
-	for (i = 0; i < ARRAY_SIZE(tenants); i++)
+	for (i = 0; i < n; i++)
 		EXPECT_EQ(0, tenant_end(&tenants[i]));
 }
 
