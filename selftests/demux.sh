@@ -174,11 +174,10 @@ translated() {
 # The stack stores the route of a known sender's packet in the listen socket and
 # gives it to the next multicast packet: it is a multicast packet for all that.
 groups() {
-	local i
 	ns_pair a b
 	load_in b mode=echo listen_addr=0.0.0.0 listen_port=7000
 	udp_from4 7100 $COUNT -w 16 -a >/dev/null
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		tell UDP4-DATAGRAM:224.0.0.1:7000,ip-multicast-if=192.0.2.1 hello a
 		udp_from4 7100 20 -w 16 -a >/dev/null
 	done
@@ -232,6 +231,7 @@ time.sleep(1000)"
 # held N: for wait_for, so many packets wait in a queue in b
 held() {
 	_read_in b /proc/net/netfilter/nfnetlink_queue || return
+	# shellcheck disable=SC2086 # words
 	set -- "$1" ${TEXT[0]:-}
 	[ "${4:-}" = "$1" ]
 }

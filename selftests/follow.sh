@@ -40,13 +40,13 @@ address_changes() {
 		load_in b "mode=$1" listen_port=7000 "reply_addr=$2" reply_port=9000 \
 			"datapath=$path"
 		said 2 one
-		ns_ip b addr add "$4/$5" dev veth0 ${7:-}
+		ns_ip b addr add "$4/$5" dev veth0 ${7:+"$7"}
 		ns_ip b addr del "$3/$5" dev veth0
 		said 3 two
 		assert_eq "$path: from" "$(sources "$TMP/got")" "$3 $4"
 		assert_eq "$path: ports" "$(cut -d ' ' -f 3 "$TMP/got" | sort -u | grep -c .)" 1
 		# And again, while the thread has nothing to do.
-		ns_ip b addr add "$3/$5" dev veth0 ${7:-}
+		ns_ip b addr add "$3/$5" dev veth0 ${7:+"$7"}
 		ns_ip b addr del "$4/$5" dev veth0
 		said 3 three
 		assert_eq "$path: from" "$(sources "$TMP/got")" "$3 $4 $3"
@@ -158,9 +158,9 @@ route_moves() {
 		listener "$TMP/got" 100000 a "$5"
 		load_in b listen_port=7000 "reply_addr=$1" reply_port=9000 "datapath=$path"
 		said 2 one
-		ns_ip b ${6:-} route del default via "$2"
+		ns_ip b ${6:+"$6"} route del default via "$2"
 		said 2 two
-		ns_ip b ${6:-} route add default via "$2" metric 10
+		ns_ip b ${6:+"$6"} route add default via "$2" metric 10
 		said 2 three
 		assert_eq "$path: from" "$(sources "$TMP/got")" "$3 $4 $3"
 		no_drops
