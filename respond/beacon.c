@@ -58,7 +58,7 @@ static int ksocket_beacon_word_find(const char *word, size_t len)
 }
 
 static int ksocket_beacon_check(const struct ksocket_config *cfg,
-				     struct ksocket_report *rep)
+				struct ksocket_report *rep)
 {
 	size_t len, i;
 

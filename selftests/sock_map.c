@@ -20,6 +20,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kselftest.h"
+
 /* A result is never 0, which is what the array has for "never". */
 #define RESULT_BASE	1000
 #define OPS		16
@@ -65,7 +67,7 @@ static struct bpf_insn insn(int code, int dst, int src, int off, int imm)
 static int load(int sockets, int results, int port, int upstream)
 {
 	const int member = BPF_LDX | BPF_MEM | BPF_W, map = BPF_LD | BPF_DW | BPF_IMM;
-	const int is = BPF_JMP | BPF_JEQ | BPF_K, isnt = BPF_JMP | BPF_JNE | BPF_K;
+	const int is = BPF_JMP | BPF_JEQ | BPF_K, differs = BPF_JMP | BPF_JNE | BPF_K;
 	const int copy = BPF_ALU64 | BPF_MOV | BPF_X, set = BPF_ALU64 | BPF_MOV | BPF_K;
 	const int add = BPF_ALU64 | BPF_ADD | BPF_K, call = BPF_JMP | BPF_CALL;
 	const struct bpf_insn prog[] = {
@@ -73,7 +75,7 @@ static int load(int sockets, int results, int port, int upstream)
 		insn(member, 7, 6, offsetof(struct bpf_sock_ops, op), 0),
 		insn(is, 7, 0, 5, BPF_SOCK_OPS_TCP_LISTEN_CB),
 		insn(is, 7, 0, 4, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB),
-		insn(isnt, 7, 0, 5, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB),
+		insn(differs, 7, 0, 5, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB),
 		insn(member, 2, 6, offsetof(struct bpf_sock_ops, remote_port), 0),
 		insn(is, 2, 0, 5, htonl(upstream)),
 		insn(BPF_JMP | BPF_JA, 0, 0, 2, 0),
@@ -107,7 +109,7 @@ static int load(int sockets, int results, int port, int upstream)
 	union bpf_attr attr = {
 		.prog_type = BPF_PROG_TYPE_SOCK_OPS,
 		.insns = (uintptr_t)prog,
-		.insn_cnt = sizeof(prog) / sizeof(prog[0]),
+		.insn_cnt = ARRAY_SIZE(prog),
 		.license = (uintptr_t)"GPL",
 	};
 	int fd = bpf(BPF_PROG_LOAD, &attr);
@@ -118,7 +120,7 @@ static int load(int sockets, int results, int port, int upstream)
 
 static void show(int results, const char *name, uint32_t op, char end)
 {
-	int64_t value = 0;
+	__s64 value = 0;
 	union bpf_attr attr = {
 		.map_fd = results,
 		.key = (uintptr_t)&op,
