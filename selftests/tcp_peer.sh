@@ -14,7 +14,7 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-ATTACKS="tiny shrink zero flood overlap urgent accept half_open reset end sack stamps numbers
+ATTACKS="tiny shrink zero flood overlap urgent urgent_early accept half_open reset end sack stamps numbers
 	headers"
 # A short one of each, and some at random.
 COUNT=1 RANDOM_COUNT=5 COLLAPSES=20

@@ -180,16 +180,25 @@ static int ksocket_tcp_hook(struct ksocket_tcp_end *end, struct socket *sock,
 
 /* The life of a connection */
 
+/*
+ * RFC 6093: an urgent byte is one of the others. The listen socket has this too, for
+ * connections that get one before they are taken. The stack sets other flags at the
+ * same time.
+ */
+static void ksocket_tcp_set_urgent_inline(struct sock *sk)
+{
+	lock_sock(sk);
+	sock_set_flag(sk, SOCK_URGINLINE);
+	release_sock(sk);
+}
+
 static void ksocket_tcp_set_options(const struct ksocket_config *cfg,
 				    struct sock *sk)
 {
 	unsigned int idle = cfg->keepalive;
 
 	tcp_sock_set_nodelay(sk);
-	/* The stack sets others at the same time. */
-	lock_sock(sk);
-	sock_set_flag(sk, SOCK_URGINLINE);
-	release_sock(sk);
+	ksocket_tcp_set_urgent_inline(sk);
 	if (!idle)
 		return;
 
@@ -1038,6 +1047,7 @@ static int ksocket_tcp_listen(struct ksocket_worker *worker, struct socket *sock
 	union ksocket_addr addr = cfg->listen;
 	int err;
 
+	ksocket_tcp_set_urgent_inline(sock->sk);
 	/* Connections that are over but remembered do not stand in the way. */
 	sock_set_reuseaddr(sock->sk);
 	if (!first)

@@ -26,8 +26,6 @@ struct ksocket_tcp_conn;
  * @theirs: what the stack would call without us
  * @eof: the other side has ended, and all it has sent before is taken
  * @shut: we have ended, after all that we have sent
- *
- * sk_user_data points to it, whose low bits the kernel uses as flags.
  */
 struct ksocket_tcp_end {
 	struct ksocket_sock_user user;
@@ -36,7 +34,7 @@ struct ksocket_tcp_end {
 	struct ksocket_sock_callbacks theirs;
 	bool eof;
 	bool shut;
-} __aligned(8);
+};
 
 /* Bits of struct ksocket_tcp_conn.flags */
 #define KSOCKET_TCP_QUEUED	0	/* on the list of those that are ready */
