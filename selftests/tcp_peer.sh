@@ -76,7 +76,8 @@ echo_zerocopy() {
 }
 
 discard() {
-	serve proto=tcp mode=discard
+	peer_wire
+	load listen_addr=:: listen_port=7000 rcvbuf=65536 proto=tcp mode=discard
 	attack discard
 	done_with client put -q
 }
