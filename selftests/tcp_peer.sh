@@ -112,16 +112,21 @@ upstream_zerocopy() {
 	done_with
 }
 
-# So does the receiver of datagrams that go on by TCP; each connection more has to
-# be waited for.
-UPLINK_ATTACKS="tiny shrink zero overlap urgent half_open end sack headers"
-uplink() {
+# So does the receiver of datagrams that go on by TCP. A service waits longer after each
+# connection that is lost, so there is a new one for each attack.
+uplink_meets() {
 	serve mode=relay reply_addr=192.0.2.2 reply_port=7001 reply_proto=tcp framing=newline
-	# shellcheck disable=SC2086 # a list of words
-	peer -4 -c "$COUNT" uplink $UPLINK_ATTACKS
-	peer -4 -c "$RANDOM_COUNT" -s "$SEED" uplink random
-	slabs_validate
+	peer -4 "$@"
 	unload
+}
+
+uplink() {
+	local attack
+	for attack in tiny shrink zero overlap urgent half_open end sack headers; do
+		uplink_meets -c "$COUNT" uplink "$attack"
+	done
+	uplink_meets -c $((RANDOM_COUNT / 2)) -s "$SEED" uplink random
+	slabs_validate
 }
 
 beacon() {
