@@ -574,7 +574,6 @@ _are_denied() {
 # of BPF, as no filter of tc's looks at all of these.
 _tc_programs() {
 	grep -qw bpf /proc/filesystems || skip "no BPF programs"
-	needs_nft "meta nftrace set 1 ct mark set 7"
 	needs "tc clsact" tc qdisc add dev lo clsact
 	mkdir -p "$TMP/bpf"
 	mount -t bpf bpf "$TMP/bpf"
@@ -627,18 +626,6 @@ metadata() {
 	local path gro
 	ns_pair a b
 	_tc_programs
-	in_ns b nft -f - <<-'END'
-		table inet t {
-			chain in {
-				type filter hook prerouting priority mangle;
-				udp dport 7000 meta nftrace set 1 ct mark set 7
-			}
-			chain out {
-				type filter hook output priority mangle;
-				udp sport 7000 meta nftrace 1 drop
-			}
-		}
-	END
 	for path in copy softirq; do
 		for gro in $GRO; do
 			echo_b "datapath=$path" "gro=$gro"
@@ -749,7 +736,7 @@ ksocket_run_tests \
 	dscp_routing:"policy rules by traffic class" \
 	path_mtu:"an MTU that changes" \
 	no_device:"an answer has come by no device" \
-	metadata:"what nft and tc note on a request is not on its answer" \
+	metadata:"what a program notes on a request is not on its answer" \
 	confirmed:"a request that confirms a neighbour confirms none of ours" \
 	timestamps:"what the sender wants to be told of his packet is his" \
 	link_local:"a link-local sender is answered on his link" \

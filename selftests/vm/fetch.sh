@@ -23,7 +23,7 @@ GUEST_MODULES="veth dummy tun ifb bridge vrf 8021q macvlan ipvlan bonding
 	nft_ct nft_counter nft_limit nft_log nft_nat nft_masq nft_reject
 	nft_reject_inet nft_reject_ipv4 nft_reject_ipv6 nft_chain_nat nft_redir
 	nft_fib nft_fib_inet nft_fib_ipv4 nft_fib_ipv6 nft_numgen nft_hash
-	nft_quota nft_objref nft_queue nft_socket nft_tproxy nft_dup_netdev
+	nft_quota nft_objref nft_queue nfnetlink_queue nft_socket nft_tproxy nft_dup_netdev
 	nft_fwd_netdev nft_dup_ipv4 nft_dup_ipv6
 	ip_vs ip_vs_rr
 	sch_netem sch_ingress sch_fq_codel sch_fq sch_tbf sch_prio sch_htb
