@@ -37,6 +37,7 @@
 #define KSOCKET_LINGER	(200 * NSEC_PER_MSEC)
 
 static unsigned int ksocket_net_id;
+static bool ksocket_unloading;
 
 /**
  * ksocket_net() - what ksocket keeps for a namespace
@@ -643,7 +644,7 @@ static int ksocket_worker_open(struct ksocket_worker *worker, unsigned int nr,
 		goto err_close;
 	}
 
-	err = ksocket_owner_join(worker->task);
+	err = ksocket_owner_join(svc->net, worker->task);
 	if (err) {
 		ksocket_report_field(rep, err, KSOCKET_FIELD_THREADS,
 				     "cannot move a thread to the caller's cgroups",
@@ -995,7 +996,7 @@ static int ksocket_service_start_locked(struct net *net,
 	struct ksocket_service *old;
 	int err;
 
-	if (kn->closed)
+	if (kn->closed || READ_ONCE(ksocket_unloading))
 		return ksocket_report_field(rep, -ESHUTDOWN, KSOCKET_FIELD_NONE,
 					    "the module is being unloaded",
 					    "the module is being unloaded");
@@ -1012,11 +1013,14 @@ static int ksocket_service_start_locked(struct net *net,
 					    "a service of this name exists",
 					    "a service '%s' exists", cfg->name);
 	/* Its connections and counters go on: a stop would lose what is under way. */
-	if (ksocket_config_same(&old->cfg, cfg))
+	if (ksocket_config_same(&old->cfg, cfg)) {
+		/* The device may have another name by now. */
+		strscpy(old->cfg.device, cfg->device, sizeof(old->cfg.device));
 		return ksocket_report_field(rep, 0, KSOCKET_FIELD_NONE,
 					    "unchanged, the service does that already",
 					    "service '%s' is unchanged",
 					    cfg->name);
+	}
 	if (how == KSOCKET_START_REPLACE)
 		return ksocket_service_replace(old, cfg, rep);
 	return ksocket_report_field(rep, -EEXIST, KSOCKET_FIELD_NAME,
@@ -1419,6 +1423,8 @@ static void ksocket_close_all(void)
 	struct net *net;
 	LIST_HEAD(held);
 
+	/* A namespace that is made from now on is not in the list. */
+	WRITE_ONCE(ksocket_unloading, true);
 	down_read(&net_rwsem);
 	for_each_net(net)
 		if (maybe_get_net(net))

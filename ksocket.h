@@ -1221,7 +1221,7 @@ int ksocket_owner_charge(struct ksocket_service *svc,
 void ksocket_owner_uncharge(struct ksocket_service *svc);
 bool ksocket_owner_conn_charge(struct ksocket_service *svc);
 void ksocket_owner_conn_uncharge(struct ksocket_service *svc);
-int ksocket_owner_join(struct task_struct *task);
+int ksocket_owner_join(const struct net *net, struct task_struct *task);
 void ksocket_owner_adopt(const struct ksocket_service *svc, struct sock *sk);
 
 /* control/config.c */

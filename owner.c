@@ -219,7 +219,12 @@ void ksocket_owner_conn_uncharge(struct ksocket_service *svc)
 
 /**
  * ksocket_owner_join() - move a thread to the cgroups of the calling task
+ * @net: the namespace of its service
  * @task: the thread, which has not run yet
+ *
+ * Not in the initial namespace: a service there outlives the unit or the session that
+ * starts it, and a service manager would wait for the thread, which no signal ends,
+ * whenever it stops that unit. The services of a container end with its namespace.
  *
  * To move a task makes all forks and exits of the machine wait for a moment. So it
  * is left out where both are in the same cgroups, the root ones.
@@ -227,8 +232,10 @@ void ksocket_owner_conn_uncharge(struct ksocket_service *svc)
  * Context: process context, may sleep.
  * Return: 0 or a negative errno.
  */
-int ksocket_owner_join(struct task_struct *task)
+int ksocket_owner_join(const struct net *net, struct task_struct *task)
 {
+	if (net_eq(net, &init_net))
+		return 0;
 #ifdef CONFIG_CGROUPS
 	if (rcu_access_pointer(task->cgroups) ==
 	    rcu_access_pointer(current->cgroups))

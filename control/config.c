@@ -681,6 +681,11 @@ bool ksocket_config_same(const struct ksocket_config *a,
 	    !ksocket_config_same_addr(&a->reply, &b->reply))
 		return false;
 
+	/* The device may be in another VRF by now. A beacon has no device to ask. */
+	if (ksocket_has_receiver(a) && ksocket_has_listener(a) &&
+	    a->reply_ifindex != b->reply_ifindex)
+		return false;
+
 	if (!ksocket_config_same_uplink(a, b))
 		return false;
 

@@ -91,7 +91,9 @@ static int ksocket_so_read_mode(struct ksocket_config *cfg,
 	cfg->framing = from->framing;
 	cfg->datapath = from->datapath;
 	cfg->gro = from->gro;
-	cfg->min_source_port = from->min_source_port;
+	/* Where it has no effect the struct may be zero, as other interfaces leave it out. */
+	if (ksocket_config_applies(cfg, KSOCKET_FIELD_MIN_SOURCE_PORT))
+		cfg->min_source_port = from->min_source_port;
 	cfg->text_len = from->text_len;
 	memcpy(cfg->text, from->text, sizeof(from->text));
 
