@@ -176,7 +176,7 @@ apt_state_make() {
 		APT::Sandbox::User "root";
 	CONF
 	step fetch "package lists of $* ($arch)"
-	if APT_CONFIG=$dir/apt.conf apt-get -qq update; then
+	if APT_CONFIG=$dir/apt.conf apt-get -qq -o APT::Update::Error-Mode=any update; then
 		touch "$dir/fresh"
 	elif ls "$dir"/lists/*_Packages* >/dev/null 2>&1; then
 		touch "$dir/failed"
@@ -282,7 +282,8 @@ verdict_get() { sed -n "s/^$2=//p" "$1/verdict" 2>/dev/null || true; }
 mutant_noticed() {
 	local verdict said
 	verdict=$(verdict_get "$1" verdict)
-	said=$(sed -n 's/^.*- \(not ok\|[^ ]*: \)/\1/p; s/^.*\(the guest: \)/\1/p' "$2" | sed -n 1p)
+	said=$(grep -v -- '- skipped: ' "$2" |
+		sed -n 's/^.*- \(not ok\|[^ ]*: \)/\1/p; s/^.*\(the guest: \)/\1/p' | sed -n 1p)
 	case $verdict in
 	'' | 126)
 		# Red because the guest never came up would prove nothing.
@@ -296,6 +297,7 @@ mutant_noticed() {
 		fi
 		;;
 	esac
+	[ -n "$said" ] || { echo "red, but no test failed: $(tail -n 1 "$2")"; return 1; }
 	echo "$said"
 }
 

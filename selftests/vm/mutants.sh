@@ -22,6 +22,15 @@ counts=${1:-}
 KERNELS=${KERNELS:-$ALL_KERNELS}
 dir=$REPO/selftests/mutants
 passed=0 failed=0
+if [ -z "$counts" ]; then
+	groups=vm
+	for kernel in $KERNELS; do
+		! is_own "$kernel" || groups="$groups debug"
+		! is_foreign "$kernel" || groups="$groups $(kernel_get "$kernel" ARCH)"
+	done
+	# shellcheck disable=SC2086 # a list of words
+	"$VM_DIR/deps.sh" $groups
+fi
 work=$(mktemp -d "$CACHE/mutants.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 

@@ -90,6 +90,8 @@ machine() {
 		--env KSOCKET_SLOW=3 --command 'sleep 14'
 	control kernel-warning "123" "complained: .*BUG: planted" $kernel --ko none \
 		--command 'echo "BUG: planted" >/dev/kmsg'
+	control no-init "126" "did not get as far as init" $kernel --ko none --command true \
+		--append rdinit=/nonexistent
 	control no-such-image "126" "QEMU failed" $kernel --ko none --command true \
 		--qemu '-device no-such-device'
 
@@ -137,6 +139,7 @@ machine() {
 	mutant mutant-hangs-by-nature yes 124 'rmmod never returns' \
 		'         - a.sh: did not end' 'FAILED   the guest: no end within 600 s (601 s)'
 	mutant mutant-panics yes 125 '' 'FAILED   the guest: the guest ended without a verdict (60 s)'
+	mutant mutant-red-without-a-test no 0 '' 'awk: no space left'
 	mutant mutant-without-guest no 126 '' 'FAILED   the guest: QEMU failed (1) (0 s)'
 
 	# The library that all tests use: a command that fails is a test that fails.

@@ -29,7 +29,8 @@ done
 
 [ ! -d "${TOOLS:-}" ] || cp -a "$TOOLS/." "$work/tools/"
 
-cross=() prefix=''
+# The compiler that deps.sh installs; lib.mk would take "gcc".
+cross=(CC=gcc-12) prefix=''
 if is_foreign "${KERNEL:-6.1}"; then
 	prefix=$(cross_prefix "$KERNEL")
 	# The kernel's own headers want an arch/ that source.sh leaves packed; those

@@ -201,7 +201,7 @@ watch_guest() {
 	while kill -0 "$1" 2>/dev/null; do
 		sleep 1
 		[ -n "$slow" ] ||
-			slow=$(sed -n 's/^ksocket-slow=\([0-9]*\).*/\1/p' "$out/result.log")
+			slow=$(sed -n 's/^ksocket-slow=\([0-9]*\) .*/\1/p' "$out/result.log" | sed -n 1p)
 		# Threads that end take their numbers with them.
 		ms=$(waited "$1")
 		[ "$ms" -le "$most" ] || most=$ms
@@ -238,7 +238,8 @@ start=$SECONDS
 boot "$@"
 # A kernel that dies before init has met neither the module nor a test; an
 # emulator under load does that now and then. Once.
-if [ "$status" = 0 ] && ! grep -q '^ksocket-init$' "$out/result.log"; then
+if [ "$status" = 0 ] && [ ! -f "$work/overdue" ] &&
+	! grep -q '^ksocket-init$' "$out/result.log"; then
 	cp "$out/console.log" "$out/console-first.log"
 	say "vm: $kernel: the guest did not get as far as init, once more: $(
 		grep -m1 -aE "$SPLATS" "$out/console.log" | tr -d '\r')"
@@ -255,6 +256,9 @@ if [ -f "$work/overdue" ]; then
 	verdict=124 why="no end within $timeout s"
 elif [ "$status" != 0 ]; then
 	verdict=126 why="QEMU failed ($status): $(tail -n 1 "$out/qemu.log")"
+elif ! grep -q '^ksocket-init$' "$out/result.log"; then
+	# Nothing of ours was met, so it is no verdict on it.
+	verdict=126 why="the guest did not get as far as init"
 elif [ -z "$rc" ]; then
 	verdict=125 why="the guest ended without a verdict"
 elif [ -n "$finding" ]; then
