@@ -193,13 +193,14 @@ static __u32 place_of(const struct conn *c, __u32 seq)
 
 static void stream_fill(struct conn *c, __u8 *to, const struct segment *s)
 {
+	/* What begins before the stream gets to its first byte: a place wraps. */
 	__u32 place = place_of(c, s->seq);
 	size_t i;
 
-	for (i = 0; i < s->len; i++) {
-		to[i] = byte_at(c, place + i, s->other);
-		if (place + i < STREAM_MAX)
-			c->sent[place + i] |= s->other ? SENT_B : SENT_A;
+	for (i = 0; i < s->len; i++, place++) {
+		to[i] = byte_at(c, place, s->other);
+		if (place < STREAM_MAX)
+			c->sent[place] |= s->other ? SENT_B : SENT_A;
 	}
 }
 
