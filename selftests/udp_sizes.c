@@ -168,16 +168,25 @@ FIXTURE_VARIANT_ADD(udp, discard_v6) {
 	.family = AF_INET6, .mode = "discard", .mtu = 65536,
 };
 
+static bool has_receiver(const char *mode)
+{
+	return !strcmp(mode, "relay") || !strcmp(mode, "text");
+}
+
+/* What has no effect in a mode is refused: a receiver, and for a text the datapath. */
 static int setup(int family, const char *mode, const char *more)
 {
 	const char *addr = family == AF_INET ? "127.0.0.1" : "::1";
 	const char *all = getenv("KSOCKET_PARAMS");
-	char params[512];
+	char params[512], reply[128] = "";
 
-	snprintf(params, sizeof(params),
-		 "%s mode=%s listen_addr=%s listen_port=%d reply_addr=%s reply_port=%d %s",
-		 all ? all : "", mode, addr, LISTEN_PORT, addr, REPLY_PORT,
-		 more);
+	if (!all || !strcmp(mode, "text"))
+		all = "";
+	if (has_receiver(mode))
+		snprintf(reply, sizeof(reply), "reply_addr=%s reply_port=%d", addr,
+			 REPLY_PORT);
+	snprintf(params, sizeof(params), "%s mode=%s listen_addr=%s listen_port=%d %s %s",
+		 all, mode, addr, LISTEN_PORT, reply, more);
 	return load(params);
 }
 
@@ -193,7 +202,7 @@ FIXTURE_SETUP(udp)
 	self->to = udp_socket(variant->family, LISTEN_PORT, false);
 	ASSERT_LE(0, self->to);
 	self->from = self->to;
-	if (!strcmp(variant->mode, "relay") || !strcmp(variant->mode, "text"))
+	if (has_receiver(variant->mode))
 		self->from = udp_socket(variant->family, REPLY_PORT, true);
 	ASSERT_LE(0, self->from);
 }
