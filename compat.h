@@ -178,11 +178,21 @@ static inline u32 ksocket_dst_cookie6(struct dst_entry *dst)
 static inline bool ksocket_dst_is_local6(const struct dst_entry *dst)
 {
 #ifdef dst_rt6_info
-	u32 flags = dst_rt6_info(dst)->rt6i_flags;
+	const struct rt6_info *rt = dst_rt6_info(dst);
 #else
-	u32 flags = ((const struct rt6_info *)dst)->rt6i_flags;
+	const struct rt6_info *rt = (const struct rt6_info *)dst;
 #endif
-	return !dst->error && flags & (RTF_LOCAL | RTF_ANYCAST);
+	const struct fib6_info *from;
+	int type = RTN_UNICAST;
+
+	/* Not its flags: a route of type anycast that a user has added has none. */
+	rcu_read_lock();
+	from = rcu_dereference(rt->from);
+	if (from)
+		type = from->fib6_type;
+	rcu_read_unlock();
+
+	return !dst->error && (type == RTN_LOCAL || type == RTN_ANYCAST);
 }
 
 /*

@@ -281,6 +281,20 @@ static bool ksocket_guard_is_from_outside(const struct ksocket_service *svc,
 	       !ksocket_guard_is_vrf_loopback(dev, skb);
 }
 
+/* Was it sent in this VRF by this host? */
+static bool ksocket_guard_is_vrf_local(const struct ksocket_service *svc,
+				       const struct ksocket_datagram *dgram)
+{
+	const struct net_device *dev;
+
+	if (dgram->from.sa.sa_family != AF_INET6)
+		return false;
+
+	dev = dev_get_by_index_rcu(svc->net, dgram->skb->skb_iif);
+	return dev && netif_is_l3_master(dev) &&
+	       ksocket_guard_is_vrf_loopback(dev, dgram->skb);
+}
+
 /*
  * An address of this host that comes from outside, as IPv4 drops it as martian. The
  * answer would go to a process here, which may trust what comes from here.
@@ -459,12 +473,10 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 		return ksocket_guard_is_multicast(&dgram->to) ?
 		       KSOCKET_DROP_DST_MULTICAST : KSOCKET_DROP_DST_BROADCAST;
 
-	/*
-	 * Both are read before the tables that they stand for. The pair of the
-	 * second one is in ksocket_guard_added().
-	 */
 	genid = ksocket_guard_genid(svc->net, &dgram->from);
-	endpoints = atomic_read_acquire(&svc->kn->endpoints_gen);
+	endpoints = atomic_read(&svc->kn->endpoints_gen);
+	/* Before the tables that both stand for; pairs with ksocket_guard_added() */
+	smp_rmb();
 	flow = ksocket_guard_flow(worker, &dgram->from);
 	dgram->flow = flow;
 	if (likely(ksocket_guard_knows(flow, dgram, genid, endpoints)))
@@ -480,7 +492,8 @@ enum ksocket_drop ksocket_guard_check(struct ksocket_worker *worker,
 	flow->to = dgram->to;
 	flow->ifindex = dgram->ifindex;
 	flow->iif = dgram->skb->skb_iif;
-	flow->genid = genid;
+	/* In a VRF a forged one would look the same, so it is asked each time. */
+	flow->genid = ksocket_guard_is_vrf_local(svc, dgram) ? genid - 1 : genid;
 	flow->endpoints = endpoints;
 	return ksocket_guard_ttl(svc, dgram);
 }
@@ -506,7 +519,7 @@ void ksocket_guard_forget(struct ksocket_worker *worker)
  */
 static void ksocket_guard_added(struct ksocket_net *kn)
 {
-	smp_mb__before_atomic(); /* pairs with the acquire in ksocket_guard_check() */
+	smp_mb__before_atomic(); /* pairs with the barrier in ksocket_guard_check() */
 	atomic_inc(&kn->endpoints_gen);
 }
 
@@ -581,7 +594,7 @@ void ksocket_guard_move(struct ksocket_worker *worker,
 	spin_lock(&svc->reply_lock);
 	worker->reply_addr = *to;
 	spin_unlock(&svc->reply_lock);
-	spin_unlock_bh(&worker->lock);
+	ksocket_worker_unlock(worker);
 	ksocket_guard_added(svc->kn);
 }
 

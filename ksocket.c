@@ -462,6 +462,23 @@ void ksocket_worker_ready(struct ksocket_worker *worker)
 }
 
 /**
+ * ksocket_worker_unlock() - let go of a worker's lock that was taken in a process
+ * @worker: the worker
+ *
+ * A softirq that found the lock taken has left its datagrams to the holder, and has
+ * woken nothing: the thread looks for them.
+ *
+ * Context: process context; the lock was taken with BH disabled.
+ */
+void ksocket_worker_unlock(struct ksocket_worker *worker)
+	__releases(&worker->lock)
+{
+	spin_unlock_bh(&worker->lock);
+	if (worker->attached)
+		worker->data_ready(worker->listen->sk);
+}
+
+/**
  * ksocket_worker_serve() - take datagrams and answer them, by the thread
  * @worker: the worker
  *
@@ -484,6 +501,23 @@ bool ksocket_worker_serve(struct ksocket_worker *worker)
 }
 
 /*
+ * The thread joins the cgroups of the task that starts the service, which waits for
+ * that, and then waits itself until the service is complete, or stopped.
+ */
+static void ksocket_worker_begin(struct ksocket_worker *worker)
+{
+	worker->join_err = ksocket_owner_join(worker->svc->net, worker->starter);
+	complete(&worker->joined);
+
+	set_current_state(TASK_IDLE);
+	while (!READ_ONCE(worker->started) && !kthread_should_stop()) {
+		schedule();
+		set_current_state(TASK_IDLE);
+	}
+	__set_current_state(TASK_RUNNING);
+}
+
+/*
  * Stop, data, or both may come before the thread sleeps: the wait looks at
  * both again after it has put itself on the queue.
  */
@@ -491,6 +525,7 @@ static int ksocket_worker_run(void *data)
 {
 	struct ksocket_worker *worker = data;
 
+	ksocket_worker_begin(worker);
 	ksocket_set_active_memcg(worker->svc->memcg);
 	while (!kthread_should_stop()) {
 		if (worker->svc->transport->serve(worker))
@@ -612,6 +647,17 @@ static void ksocket_net_changed(struct ksocket_net *kn)
 		kn->changes++;
 }
 
+/* Until the thread has joined the cgroups of the current task. */
+static int ksocket_worker_wait_joined(struct ksocket_worker *worker)
+{
+	worker->starter = current;
+	init_completion(&worker->joined);
+	wake_up_process(worker->task);
+	wait_for_completion(&worker->joined);
+	worker->starter = NULL;
+	return worker->join_err;
+}
+
 static int ksocket_worker_open(struct ksocket_worker *worker, unsigned int nr,
 			       struct ksocket_report *rep)
 {
@@ -644,7 +690,7 @@ static int ksocket_worker_open(struct ksocket_worker *worker, unsigned int nr,
 		goto err_close;
 	}
 
-	err = ksocket_owner_join(svc->net, worker->task);
+	err = ksocket_worker_wait_joined(worker);
 	if (err) {
 		ksocket_report_field(rep, err, KSOCKET_FIELD_THREADS,
 				     "cannot move a thread to the caller's cgroups",
@@ -664,7 +710,7 @@ err_free:
 	return err;
 }
 
-/* Safe for a thread that never ran: it ends without having begun. */
+/* Safe for a thread that was never started: it ends without having served. */
 static void ksocket_worker_close(struct ksocket_worker *worker)
 {
 	kthread_stop(worker->task);
@@ -852,6 +898,7 @@ static int ksocket_service_start_one(struct net *net,
 	ksocket_service_announce(svc);
 	for (i = 0; i < cfg->threads; i++) {
 		svc->transport->attach(&svc->workers[i]);
+		WRITE_ONCE(svc->workers[i].started, true);
 		wake_up_process(svc->workers[i].task);
 	}
 
@@ -1103,7 +1150,7 @@ static void ksocket_worker_set(struct ksocket_worker *worker,
 	if (change->has_min_source_port) {
 		spin_lock_bh(&worker->lock);
 		ksocket_guard_forget(worker);
-		spin_unlock_bh(&worker->lock);
+		ksocket_worker_unlock(worker);
 	}
 }
 

@@ -20,6 +20,7 @@
 #ifndef KSOCKET_H
 #define KSOCKET_H
 
+#include <linux/completion.h>
 #include <linux/if.h>
 #include <linux/in.h>
 #include <linux/in6.h>
@@ -630,6 +631,10 @@ struct ksocket_sock_user {
  * @stats: counters
  * @base: what they were when they were last set to 0, see ksocket_stats_reset()
  * @task: the kthread, or NULL
+ * @starter: the task that starts the service, as long as it waits for the thread
+ * @joined: the thread is in the cgroups of @starter, or @join_err says why not
+ * @join_err: 0 or a negative errno
+ * @started: the service is complete, and the thread may serve
  * @listen: socket that the requests come to, or NULL
  * @reply: socket connected to the receiver, NULL where the mode has none
  * @buffer: fixed buffer of @svc's buffer_size bytes, NULL where there are streams
@@ -667,6 +672,10 @@ struct ksocket_worker {
 	struct ksocket_stats __percpu *stats;
 	struct ksocket_totals base;
 	struct task_struct *task;
+	struct task_struct *starter;
+	struct completion joined;
+	int join_err;
+	bool started;
 	struct socket *listen;
 	struct socket *reply;
 	void *buffer;
@@ -1099,6 +1108,7 @@ void ksocket_datagram_sent(const struct ksocket_worker *worker,
 void ksocket_worker_handle(struct ksocket_worker *worker,
 			   struct ksocket_datagram *dgram);
 void ksocket_worker_ready(struct ksocket_worker *worker);
+void ksocket_worker_unlock(struct ksocket_worker *worker);
 void ksocket_worker_stale_error(struct ksocket_worker *worker);
 
 /**

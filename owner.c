@@ -6,7 +6,7 @@
  * Cgroups: the sockets, buffers and queues that exist from the start are made by
  * that task, so the kernel charges them to its cgroups by itself. What comes later
  * is made by the worker's thread, which is a child of kthreadd and therefore of the
- * root cgroup. So the thread moves to the cgroups of the task before it runs:
+ * root cgroup. So the thread moves to the cgroups of the task before it serves:
  * accepted sockets, connections to receivers and processor time are charged there.
  * The service holds a reference on the memory cgroup, for what the thread
  * allocates.
@@ -218,9 +218,12 @@ void ksocket_owner_conn_uncharge(struct ksocket_service *svc)
 }
 
 /**
- * ksocket_owner_join() - move a thread to the cgroups of the calling task
- * @net: the namespace of its service
- * @task: the thread, which has not run yet
+ * ksocket_owner_join() - move the current thread to the cgroups of a task
+ * @net: the namespace of the thread's service
+ * @task: the task, which waits for the thread
+ *
+ * The thread moves itself: a cpuset asks whether the current task may move another,
+ * and a task that may no more than start services may not.
  *
  * Not in the initial namespace: a service there outlives the unit or the session that
  * starts it, and a service manager would wait for the thread, which no signal ends,
@@ -241,7 +244,7 @@ int ksocket_owner_join(const struct net *net, struct task_struct *task)
 	    rcu_access_pointer(current->cgroups))
 		return 0;
 #endif
-	return cgroup_attach_task_all(current, task);
+	return cgroup_attach_task_all(task, current);
 }
 
 /**

@@ -70,7 +70,6 @@ static bool ksocket_udp_checksum_ok(struct sock *sk, struct sk_buff *skb)
  */
 struct ksocket_udp_cb {
 	int ifindex;
-	int scope;
 	bool to_host;
 };
 
@@ -98,7 +97,7 @@ static void ksocket_udp_parse4(const struct sk_buff *skb,
 	dgram->tos = ip->tos;
 }
 
-static void ksocket_udp_parse6(const struct sk_buff *skb, int scope,
+static void ksocket_udp_parse6(const struct sk_buff *skb,
 			       struct ksocket_datagram *dgram)
 {
 	const struct ipv6hdr *ip6 = ipv6_hdr(skb);
@@ -108,7 +107,9 @@ static void ksocket_udp_parse6(const struct sk_buff *skb, int scope,
 	dgram->from.in6.sin6_port = udp->source;
 	dgram->from.in6.sin6_flowinfo = 0;
 	dgram->from.in6.sin6_addr = ip6->saddr;
-	dgram->from.in6.sin6_scope_id = ipv6_iface_scope_id(&ip6->saddr, scope);
+	/* Not of the VRF, if the device is in one: addresses are the device's. */
+	dgram->from.in6.sin6_scope_id = ipv6_iface_scope_id(&ip6->saddr,
+							    dgram->ifindex);
 	dgram->to.in6.sin6_family = AF_INET6;
 	dgram->to.in6.sin6_port = udp->dest;
 	dgram->to.in6.sin6_flowinfo = 0;
@@ -178,7 +179,7 @@ static void ksocket_udp_describe6(struct sk_buff *skb,
 {
 	dgram->ifindex = IP6CB(skb)->iif;
 	dgram->to_host = !ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr);
-	ksocket_udp_parse6(skb, inet6_iif(skb), dgram);
+	ksocket_udp_parse6(skb, dgram);
 }
 
 /**
@@ -209,9 +210,6 @@ void ksocket_udp_keep(const struct ksocket_datagram *dgram)
 	/* Which may be gone by then. */
 	dgram->skb->dev = NULL;
 	cb->ifindex = dgram->ifindex;
-	cb->scope = 0;
-	if (dgram->from.sa.sa_family == AF_INET6)
-		cb->scope = dgram->from.in6.sin6_scope_id;
 	cb->to_host = dgram->to_host;
 }
 
@@ -233,7 +231,7 @@ void ksocket_udp_describe_kept(struct ksocket_worker *worker,
 	if (ksocket_udp_is_v4(skb))
 		ksocket_udp_parse4(skb, dgram);
 	else
-		ksocket_udp_parse6(skb, cb->scope, dgram);
+		ksocket_udp_parse6(skb, dgram);
 }
 
 /* Off the socket's own queue. */
