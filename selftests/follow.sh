@@ -31,14 +31,17 @@ no_drops() {
 
 # address_changes MODE RECEIVER FROM TO BITS LISTEN: the port is kept
 address_changes() {
-	local path
-	for path in $DATAPATHS; do
+	local path paths
+	# A text is copied in any case, so there is no datapath to choose.
+	read -ra paths <<<"$DATAPATHS"
+	[ "$1" != text ] || paths=("")
+	for path in "${paths[@]}"; do
 		ns_pair a b
 		# With its only address a device loses its routes, and with them the other.
 		in_ns b sysctl -qw net.ipv4.conf.all.promote_secondaries=1
 		listener "$TMP/got" 100000 a "$6"
 		load_in b "mode=$1" listen_port=7000 "reply_addr=$2" reply_port=9000 \
-			"datapath=$path"
+			${path:+"datapath=$path"}
 		said 2 one
 		ns_ip b addr add "$4/$5" dev veth0 ${7:+"$7"}
 		ns_ip b addr del "$3/$5" dev veth0
@@ -68,12 +71,10 @@ relay_ipv6() {
 }
 
 text_ipv4() {
-	DATAPATHS=copy
 	address_changes text 192.0.2.1 192.0.2.2 192.0.2.7 24 0.0.0.0
 }
 
 text_ipv6() {
-	DATAPATHS=copy
 	address_changes text 2001:db8::1 2001:db8::2 2001:db8::7 64 :: nodad
 }
 

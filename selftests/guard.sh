@@ -458,10 +458,10 @@ guard_ttl_echo() {
 guard_ttl_receiver() {
 	local path to
 	ip link set lo mtu 1500
-	for path in "softirq mode=relay" "copy mode=relay" "softirq mode=text"; do
+	for path in mode=relay "mode=relay datapath=copy" mode=text; do
 		for to in 127.0.0.1 ::1; do
 			# shellcheck disable=SC2086 # a list of words
-			service_in - listen_addr=:: "reply_addr=$to" reply_port=7001 datapath=$path
+			service_in - listen_addr=:: "reply_addr=$to" reply_port=7001 $path
 			assert_eq "TTLs, $path to $to" "$(ttls $to 7001 "255 5" "2 5" "100 3000")" "254 1 99 "
 			tell UDP4:127.0.0.1:7000,ttl=1 hello
 			dropped ttl 1

@@ -193,7 +193,7 @@ two_relays() {
 
 # Two relays of one host, of which NAT makes a circle
 two_relays_by_nat() {
-	needs_nft "udp dport 7009 dnat to 127.0.0.1:7001" "nat hook output priority -100"
+	needs_nft "udp dport 7009 dnat ip to 127.0.0.1:7001" "nat hook output priority -100"
 	nft -f - <<-'EOF'
 		table ip loop {
 			chain output {
