@@ -594,7 +594,8 @@ void ksocket_guard_move(struct ksocket_worker *worker,
 	spin_lock(&svc->reply_lock);
 	worker->reply_addr = *to;
 	spin_unlock(&svc->reply_lock);
-	ksocket_worker_unlock(worker);
+	spin_unlock_bh(&worker->lock);
+	ksocket_worker_kick(worker);
 	ksocket_guard_added(svc->kn);
 }
 

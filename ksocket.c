@@ -462,18 +462,16 @@ void ksocket_worker_ready(struct ksocket_worker *worker)
 }
 
 /**
- * ksocket_worker_unlock() - let go of a worker's lock that was taken in a process
+ * ksocket_worker_kick() - a process has let go of a worker's lock
  * @worker: the worker
  *
  * A softirq that found the lock taken has left its datagrams to the holder, and has
  * woken nothing: the thread looks for them.
  *
- * Context: process context; the lock was taken with BH disabled.
+ * Context: process context.
  */
-void ksocket_worker_unlock(struct ksocket_worker *worker)
-	__releases(&worker->lock)
+void ksocket_worker_kick(struct ksocket_worker *worker)
 {
-	spin_unlock_bh(&worker->lock);
 	if (worker->attached)
 		worker->data_ready(worker->listen->sk);
 }
@@ -1150,7 +1148,8 @@ static void ksocket_worker_set(struct ksocket_worker *worker,
 	if (change->has_min_source_port) {
 		spin_lock_bh(&worker->lock);
 		ksocket_guard_forget(worker);
-		ksocket_worker_unlock(worker);
+		spin_unlock_bh(&worker->lock);
+		ksocket_worker_kick(worker);
 	}
 }
 

@@ -1108,7 +1108,7 @@ void ksocket_datagram_sent(const struct ksocket_worker *worker,
 void ksocket_worker_handle(struct ksocket_worker *worker,
 			   struct ksocket_datagram *dgram);
 void ksocket_worker_ready(struct ksocket_worker *worker);
-void ksocket_worker_unlock(struct ksocket_worker *worker);
+void ksocket_worker_kick(struct ksocket_worker *worker);
 void ksocket_worker_stale_error(struct ksocket_worker *worker);
 
 /**

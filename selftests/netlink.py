@@ -1198,7 +1198,7 @@ def dialogue():
         assert not answer, answer
         assert receiver.recv(65536) == payload
     refused(ynl, "send", {"name": "a", "payload": bytes(65508)}, errno.EMSGSIZE,
-            "the stack would not send it")
+            "too long for the queue, the protocol or the path")
     receiver.close()
     # Where the processor is slow, the refusal may come after the answer.
     for tries in range(1, 100):

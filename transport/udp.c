@@ -164,7 +164,8 @@ static void ksocket_udp_clear_source(struct ksocket_worker *worker)
 	worker->reply_gen = atomic_read(&worker->svc->kn->addresses_gen) - 1;
 	dst_release(worker->reply_flow.dst);
 	worker->reply_flow.dst = NULL;
-	ksocket_worker_unlock(worker);
+	spin_unlock_bh(&worker->lock);
+	ksocket_worker_kick(worker);
 }
 
 /* What is sent to the receiver comes from @addr from now on. */
@@ -180,7 +181,8 @@ static void ksocket_udp_set_source(struct ksocket_worker *worker,
 	worker->reply_flow.to = *addr;
 	worker->reply_label = ksocket_udp_reply_label(worker);
 	worker->reply_gen = gen;
-	ksocket_worker_unlock(worker);
+	spin_unlock_bh(&worker->lock);
+	ksocket_worker_kick(worker);
 }
 
 /**
