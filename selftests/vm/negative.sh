@@ -129,6 +129,8 @@ machine() {
 		< <(tap a.sh '# 1..1' '# ok 1 x' 'ok 1 selftests: ksocket: a.sh')
 	count test-skipped-on-a-foreign-kernel "0 0 1" "c.sh" 6.1:i386 \
 		< <(tap c.sh '# 1..1' '# ok 1 x # SKIP no such thing' 'ok 1 selftests: ksocket: c.sh')
+	count test-long-line "1 0 0" "d.sh" \
+		< <(tap d.sh '# 1..1' "# $(printf '%020000d' 0)" '# ok 1 fine' 'ok 1 selftests: ksocket: d.sh')
 	count test-silence "0 1 0" "a.sh" </dev/null
 
 	mutant mutant-fails yes 0 '' '         - not ok 2 bad'
