@@ -150,11 +150,11 @@ control() {
 	"$CTL" monitor >"$TMP/events" &
 	wait_for 20 listened_to
 	"$CTL" add a listen 127.0.0.1:7000 echo gro on datapath zerocopy
-	"$CTL" add b listen '[::1]:7001' relay '[::1]:7002' rcvbuf 65537 min-source-port 5
+	"$CTL" add b listen '[::1]:7001' relay '[::1]:7002' rcvbuf 65537
 	"$CTL" add c listen 127.0.0.1:7003 echo proto tcp
 	"$CTL" list >"$TMP/list"
 	assert_eq list "$(sed -n 2p "$TMP/list")" \
-		"b listen [::1]:7001 relay [::1]:7002 proto udp threads 1 buffer 65535 rcvbuf 65537 sndbuf 0 min-source-port 5 datapath softirq gro off"
+		"b listen [::1]:7001 relay [::1]:7002 proto udp threads 1 buffer 65535 rcvbuf 65537 sndbuf 0 datapath softirq gro off ttl inherit dscp zero reply-proto udp"
 	assert_eq "the echo" "$(ask UDP4:127.0.0.1:7000 hello)" hello
 	tcp echo 127.0.0.1 7003 -c 1 -n 100000
 	wait_for 20 metric 'tx_packets_total{service="a"}' 1

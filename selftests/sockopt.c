@@ -250,8 +250,8 @@ TEST_F(so, round_trip)
 	EXPECT_EQ(5, stats.rx_bytes);
 	EXPECT_EQ(1, stats.tx_packets);
 	EXPECT_EQ(0, stats.unreachable);
-	EXPECT_EQ(20, stats.n_drops);
-	EXPECT_EQ(12, stats.n_closes);
+	EXPECT_EQ(21, stats.n_drops);
+	EXPECT_EQ(13, stats.n_closes);
 	/* Nothing of the kernel's memory behind what there is. */
 	stats.rx_packets = 0;
 	stats.rx_bytes = 0;
@@ -331,7 +331,7 @@ TEST_F(so, connections)
 	close(fds[1]);
 	stats = stats_with(self, 0, 3);
 	EXPECT_EQ(0, stats.connections);
-	EXPECT_EQ(12, stats.n_closes);
+	EXPECT_EQ(13, stats.n_closes);
 	EXPECT_EQ(1, stats.closes[CLOSE_DONE]);
 	EXPECT_EQ(1, stats.closes[CLOSE_RESET]);
 	EXPECT_EQ(1, stats.closes[CLOSE_LIMIT]);
