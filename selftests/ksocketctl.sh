@@ -687,7 +687,7 @@ b"
 		'receiver_unreachable{service="b"} 0' 'receiver_unreachable{service="lamp"} 0' \
 		'service{service="seven",mode="echo",datapath="softirq",proto="udp"} 1' \
 		'service{service="t",mode="echo",datapath="zerocopy",proto="tcp"} 1' \
-		'service{service="lamp",mode="beacon",datapath="copy",proto="udp"} 1' \
+		'service{service="lamp",mode="beacon",proto="udp"} 1' \
 		'service{service="sink",mode="beacon-sink",datapath="softirq",proto="udp"} 1' \
 		'accepted_total{service="t"} 4' 'closes_total{service="t",reason="done"} 1' \
 		'connections{service="t"} 3' 'connections{service="up"} 1' \
