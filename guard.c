@@ -665,8 +665,7 @@ int ksocket_guard_circle(struct net *net, const struct ksocket_config *cfg,
 			 struct ksocket_report *rep)
 {
 	struct ksocket_net *kn = ksocket_net(net);
-	const struct ksocket_service *svc;
-	bool closed = false;
+	const struct ksocket_service *svc, *by = NULL;
 	LIST_HEAD(seen);
 
 	lockdep_assert_held(&kn->lock);
@@ -680,20 +679,21 @@ int ksocket_guard_circle(struct net *net, const struct ksocket_config *cfg,
 	list_for_each_entry(svc, &seen, walk) {
 		if (!ksocket_guard_passes_on(&svc->cfg))
 			continue;
-		closed = ksocket_guard_matches(net, &cfg->listen,
-					       &svc->cfg.reply, cfg->ifindex);
-		if (closed)
+		if (ksocket_guard_matches(net, &cfg->listen, &svc->cfg.reply,
+					  cfg->ifindex)) {
+			by = svc;
 			break;
+		}
 		ksocket_guard_visit(net, kn, &svc->cfg.reply, cfg, &seen);
 	}
 	rcu_read_unlock();
 
-	if (!closed)
+	if (!by)
 		return 0;
 	return ksocket_report_field(rep, -ELOOP, KSOCKET_FIELD_REPLY,
 				    "the receiver leads back to the service itself",
 				    "reply address %pISpc leads back to the service itself, by way of service '%s'",
-				    &cfg->reply, svc->cfg.name);
+				    &cfg->reply, by->cfg.name);
 }
 
 /* Is @addr the address of one host? If not, @rep says what it is. */

@@ -631,7 +631,6 @@ metadata() {
 			echo_b "datapath=$path" "gro=$gro"
 			ask_b -c 100 -s 100
 			ask_b -c 96 -s 100 -g 8 -w 64
-			ask_b -c 20 -s 3000
 			unload_in b
 		done
 	done

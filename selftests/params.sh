@@ -406,7 +406,7 @@ params_readable() {
 		min_source_port:1024 mode:text rcvbuf:0 reply_addr:127.0.0.1 reply_port:23 \
 		sndbuf:0 "text:two words" threads:1 reply_proto: framing:length queue_bytes:1048576 ttl:inherit dscp: newline:drop; do
 		assert_eq "${row%%:*}" "$(cat "$dir/${row%%:*}")" "${row#*:}"
-		assert_eq "mode of ${row%%:*}" "$(stat -c %a "$dir/${row%%:*}")" 444
+		assert_eq "mode of ${row%%:*}" "$(stat -c %a "$dir/${row%%:*}")" 400
 	done
 	unload
 }
