@@ -103,6 +103,11 @@ static inline int peer_tun_open(void)
 
 	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
 		peer_die(PEER_DEVICE);
+	/*
+	 * The device has a carrier now. Until the kernel's work that watches for that
+	 * has run, it drops what is sent by it.
+	 */
+	usleep(slow(200000));
 	return fd;
 }
 
