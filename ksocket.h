@@ -1236,6 +1236,8 @@ void ksocket_owner_adopt(const struct ksocket_service *svc, struct sock *sk);
 
 /* control/config.c */
 void ksocket_config_init(struct ksocket_config *cfg);
+enum ksocket_dscp
+ksocket_config_default_dscp(const struct ksocket_mode *mode);
 void ksocket_config_set_mode(struct ksocket_config *cfg,
 			     const struct ksocket_mode *mode);
 int ksocket_ttl_find(const char *name);

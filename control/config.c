@@ -42,6 +42,19 @@ void ksocket_config_init(struct ksocket_config *cfg)
 }
 
 /**
+ * ksocket_config_default_dscp() - look up the default DSCP of a mode
+ * @mode: the mode
+ *
+ * Return: one of enum ksocket_dscp.
+ */
+enum ksocket_dscp
+ksocket_config_default_dscp(const struct ksocket_mode *mode)
+{
+	return mode->verdict == KSOCKET_TO_SENDER ? KSOCKET_DSCP_INHERIT :
+						    KSOCKET_DSCP_ZERO;
+}
+
+/**
  * ksocket_config_set_mode() - set the mode, and the defaults that depend on it
  * @cfg: the configuration
  * @mode: the mode
@@ -50,8 +63,7 @@ void ksocket_config_set_mode(struct ksocket_config *cfg,
 			     const struct ksocket_mode *mode)
 {
 	cfg->mode = mode;
-	cfg->dscp = mode->verdict == KSOCKET_TO_SENDER ? KSOCKET_DSCP_INHERIT :
-							 KSOCKET_DSCP_ZERO;
+	cfg->dscp = ksocket_config_default_dscp(mode);
 	if (mode->text)
 		cfg->text_len = strscpy(cfg->text, mode->text,
 					sizeof(cfg->text));

@@ -258,10 +258,28 @@ static void ksocket_so_write_info(struct ksocket_net *kn,
 		to->services++;
 }
 
-static void ksocket_so_write_service(const struct ksocket_service *svc,
-				     struct ksocket_so_service *to)
+/*
+ * The struct does not grow, and a service that a program adds from it has the
+ * defaults of the newer settings. A program that reads a service and adds it again
+ * would change one that has other values.
+ */
+static bool ksocket_so_can_hold(const struct ksocket_config *cfg)
+{
+	/* Each new field needs a member of the struct or a line here. */
+	BUILD_BUG_ON(KSOCKET_FIELD_MAX != KSOCKET_FIELD_NEWLINE + 1);
+
+	return cfg->ttl == KSOCKET_TTL_INHERIT &&
+	       cfg->dscp == ksocket_config_default_dscp(cfg->mode) &&
+	       cfg->newline == KSOCKET_NEWLINE_DROP;
+}
+
+static int ksocket_so_write_service(const struct ksocket_service *svc,
+				    struct ksocket_so_service *to)
 {
 	const struct ksocket_config *cfg = &svc->cfg;
+
+	if (!ksocket_so_can_hold(cfg))
+		return -EOPNOTSUPP;
 
 	to->mode = cfg->mode->id;
 	to->datapath = cfg->datapath;
@@ -295,6 +313,7 @@ static void ksocket_so_write_service(const struct ksocket_service *svc,
 		to->text_len = cfg->text_len;
 		memcpy(to->text, cfg->text, cfg->text_len);
 	}
+	return 0;
 }
 
 static void ksocket_so_write_stats(const struct ksocket_service *svc,
@@ -364,9 +383,8 @@ static int ksocket_so_write(struct net *net, int option, void *to)
 		return -ENOENT;
 
 	if (option == KSOCKET_SO_SERVICE)
-		ksocket_so_write_service(svc, to);
-	else
-		ksocket_so_write_stats(svc, to);
+		return ksocket_so_write_service(svc, to);
+	ksocket_so_write_stats(svc, to);
 	return 0;
 }
 

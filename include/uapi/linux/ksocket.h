@@ -73,7 +73,9 @@ struct ksocket_so_addr {
 /**
  * struct ksocket_so_service - what a service does
  * @name: its name, NUL-terminated and NUL-padded; %KSOCKET_SO_SERVICE reads it
- *	and fills the rest
+ *	and fills the rest, or fails with EOPNOTSUPP if the service has a setting
+ *	that this struct does not hold (ttl, dscp, newline) at another value than
+ *	its default
  * @mode: one of enum ksocket_mode_id in linux/ksocket_netlink.h
  * @datapath: one of enum ksocket_datapath there
  * @listen: where the requests come to, where the mode has requests
