@@ -18,7 +18,10 @@
 
 #include "ksocket.h"
 
-/* A value that was given is another object, even where it reads the same. */
+/*
+ * A value that was given is another object, even where it reads the same. An empty
+ * one stands for the default where the default is empty.
+ */
 #define KSOCKET_PARAM(name, value, desc) \
 	static char ksocket_default_##name[] = value; \
 	static char *name = ksocket_default_##name; \
@@ -26,7 +29,8 @@
 	MODULE_PARM_DESC(name, desc)
 
 #define KSOCKET_PARAM_GIVEN(name, field) \
-	((name) != ksocket_default_##name ? BIT(KSOCKET_FIELD_##field) : 0)
+	((name) != ksocket_default_##name && \
+	 (*(name) || *ksocket_default_##name) ? BIT(KSOCKET_FIELD_##field) : 0)
 
 KSOCKET_PARAM(listen_addr, "127.0.0.1",
 	      "IPv4 or IPv6 address to listen on, link-local with %device; :: takes IPv4 too (default 127.0.0.1)");

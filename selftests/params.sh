@@ -396,6 +396,20 @@ params_no_effect() {
 		proto=tcp datapath=softirq
 }
 
+# An empty value is no setting where the default is empty, wherever it has an effect.
+params_empty() {
+	local row
+	for row in "mode=echo reply_proto= device=" "mode=discard dscp=" "proto=tcp reply_proto= dscp=" \
+		"mode=relay reply_proto= dscp="; do
+		# shellcheck disable=SC2086 # a list of words
+		load $row
+		assert_eq "services of $row" "$(grep -c ^service /proc/net/ksocket)" 1
+		unload
+	done
+	# An empty text is a text.
+	load_refused EINVAL "text: has no effect here, it is for the modes text and beacon" mode=echo text=
+}
+
 params_readable() {
 	insmod "$KSOCKET_KO" mode=text listen_port=7000 "text=\"two words\""
 	dir=/sys/module/ksocket/parameters
@@ -453,6 +467,7 @@ ksocket_run_tests \
 	params_no_service:"listen_port=0 starts no service" \
 	params_edges:"values at the edge of what is allowed" \
 	params_no_effect:"what has no effect" \
+	params_empty:"an empty value where the default is empty" \
 	params_readable:"the values are readable under /sys/module" \
 	params_described:"modinfo describes every parameter" \
 	params_log_lines:"one line at start, one at stop, none in between"
