@@ -968,6 +968,7 @@ static int ksocket_service_replace(struct ksocket_service *old,
 				   struct ksocket_report *rep)
 {
 	struct ksocket_report again = {};
+	struct ksocket_net *kn = old->kn;
 	struct net *net = old->net;
 	struct ksocket_config *was;
 	int err;
@@ -985,6 +986,10 @@ static int ksocket_service_replace(struct ksocket_service *old,
 					    "no memory for a service",
 					    "no memory for a service");
 
+	err = ksocket_owner_keep(old, cfg->threads, rep);
+	if (err)
+		goto out;
+
 	ksocket_service_stop(old, KSOCKET_STOP_REASON_REPLACED,
 			     ksocket_linger());
 	err = ksocket_service_start_one(net, cfg, rep);
@@ -993,6 +998,8 @@ static int ksocket_service_replace(struct ksocket_service *old,
 				   was->name, again.text);
 		ksocket_nl_stopped(net, was->name, KSOCKET_STOP_REASON_ERROR);
 	}
+	ksocket_owner_release(kn);
+out:
 	kfree(was);
 	return err;
 }

@@ -812,6 +812,8 @@ do {									\
  * @next_id: of the next service
  * @changes: counts services that come and go, for dumps; never 0
  * @closed: nothing starts any more
+ * @kept_user: while a service is replaced, its user, or NULL; under @lock
+ * @kept_threads: threads of @kept_user that are kept for it; under @lock
  * @walk_nr: of the last search for a circle
  * @endpoints: table of struct ksocket_endpoint
  * @endpoints_gen: how often @endpoints had something added; the last senders are
@@ -827,6 +829,8 @@ struct ksocket_net {
 	unsigned int next_id;
 	unsigned int changes;
 	bool closed;
+	struct ksocket_user *kept_user;
+	unsigned int kept_threads;
 	atomic_t addresses_gen;
 	struct ksocket_udp_demux *demux;
 	unsigned int walk_nr;
@@ -1229,6 +1233,9 @@ int ksocket_guard_circle(struct net *net, const struct ksocket_config *cfg,
 int ksocket_owner_charge(struct ksocket_service *svc,
 			 struct ksocket_report *rep);
 void ksocket_owner_uncharge(struct ksocket_service *svc);
+int ksocket_owner_keep(struct ksocket_service *old, unsigned int threads,
+		       struct ksocket_report *rep);
+void ksocket_owner_release(struct ksocket_net *kn);
 bool ksocket_owner_conn_charge(struct ksocket_service *svc);
 void ksocket_owner_conn_uncharge(struct ksocket_service *svc);
 int ksocket_owner_join(const struct net *net, struct task_struct *task);

@@ -71,7 +71,9 @@ static void ksocket_user_of(const struct user_namespace *ns,
 	key->ns = uid_eq(ns->owner, GLOBAL_ROOT_UID) ? ns : NULL;
 }
 
-static struct ksocket_user *ksocket_user_get(const struct user_namespace *ns)
+/* @fresh is taken, and set to NULL, where the user has no service yet. */
+static struct ksocket_user *ksocket_user_get(const struct user_namespace *ns,
+					     struct ksocket_user **fresh)
 {
 	struct ksocket_user key, *user;
 
@@ -85,10 +87,8 @@ static struct ksocket_user *ksocket_user_get(const struct user_namespace *ns)
 		}
 	}
 
-	user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
-	if (!user)
-		return NULL;
-
+	user = *fresh;
+	*fresh = NULL;
 	user->uid = key.uid;
 	user->ns = key.ns;
 	user->services = 1;
@@ -107,30 +107,50 @@ static void ksocket_user_put(struct ksocket_user *user)
 	kfree(user);
 }
 
-static int ksocket_user_charge(struct ksocket_service *svc,
-			       struct ksocket_report *rep)
+static int ksocket_user_add_threads(struct ksocket_user *user,
+				    unsigned int threads,
+				    struct ksocket_report *rep)
 {
-	unsigned int threads = svc->cfg.threads;
-	struct ksocket_user *user;
-
-	user = ksocket_user_get(svc->net->user_ns);
-	if (!user)
-		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
-					    "no memory for a service",
-					    "no memory for a service");
+	lockdep_assert_held(&ksocket_users_lock);
 
 	if (user->threads + threads > KSOCKET_USER_THREADS ||
-	    ksocket_users_threads + threads > KSOCKET_USERS_THREADS) {
-		ksocket_user_put(user);
+	    ksocket_users_threads + threads > KSOCKET_USERS_THREADS)
 		return ksocket_report_field(rep, -EUSERS, KSOCKET_FIELD_THREADS,
 					    "too many threads in user namespaces",
 					    "too many threads in user namespaces, allowed %d for a user and %d for all",
 					    KSOCKET_USER_THREADS,
 					    KSOCKET_USERS_THREADS);
-	}
 
 	user->threads += threads;
 	ksocket_users_threads += threads;
+	return 0;
+}
+
+static void ksocket_user_sub_threads(struct ksocket_user *user,
+				     unsigned int threads)
+{
+	lockdep_assert_held(&ksocket_users_lock);
+
+	user->threads -= threads;
+	ksocket_users_threads -= threads;
+}
+
+static int ksocket_user_charge(struct ksocket_service *svc,
+			       struct ksocket_user **fresh,
+			       struct ksocket_report *rep)
+{
+	struct ksocket_net *kn = svc->kn;
+	unsigned int kept = min(kn->kept_threads, svc->cfg.threads);
+	struct ksocket_user *user = ksocket_user_get(svc->net->user_ns, fresh);
+	int err;
+
+	err = ksocket_user_add_threads(user, svc->cfg.threads - kept, rep);
+	if (err) {
+		ksocket_user_put(user);
+		return err;
+	}
+
+	kn->kept_threads -= kept;
 	svc->user = user;
 	return 0;
 }
@@ -140,21 +160,30 @@ static int ksocket_user_charge(struct ksocket_service *svc,
  * @svc: the service, new
  * @rep: says what was wrong
  *
- * Context: process context of that task, may sleep.
+ * Context: process context of that task, may sleep; the namespace's lock is held.
  * Return: 0, -EUSERS or -ENOMEM.
  */
 int ksocket_owner_charge(struct ksocket_service *svc,
 			 struct ksocket_report *rep)
 {
+	struct ksocket_user *fresh;
 	int err;
 
 	svc->memcg = get_mem_cgroup_from_mm(current->mm);
 	if (svc->net->user_ns == &init_user_ns)
 		return 0;
 
+	/* A task whose cgroup has no memory left waits, and other users do not. */
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	if (!fresh)
+		return ksocket_report_field(rep, -ENOMEM, KSOCKET_FIELD_NONE,
+					    "no memory for a service",
+					    "no memory for a service");
+
 	mutex_lock(&ksocket_users_lock);
-	err = ksocket_user_charge(svc, rep);
+	err = ksocket_user_charge(svc, &fresh, rep);
 	mutex_unlock(&ksocket_users_lock);
+	kfree(fresh);
 	return err;
 }
 
@@ -162,7 +191,7 @@ int ksocket_owner_charge(struct ksocket_service *svc,
  * ksocket_owner_uncharge() - undo ksocket_owner_charge(), also a failed one
  * @svc: the service; it has no connection any more
  *
- * Context: process context, may sleep.
+ * Context: process context, may sleep; the namespace's lock is held.
  */
 void ksocket_owner_uncharge(struct ksocket_service *svc)
 {
@@ -171,10 +200,67 @@ void ksocket_owner_uncharge(struct ksocket_service *svc)
 		return;
 
 	mutex_lock(&ksocket_users_lock);
-	svc->user->threads -= svc->cfg.threads;
-	ksocket_users_threads -= svc->cfg.threads;
+	if (svc->kn->kept_user)
+		svc->kn->kept_threads += svc->cfg.threads;
+	else
+		ksocket_user_sub_threads(svc->user, svc->cfg.threads);
 	ksocket_user_put(svc->user);
 	mutex_unlock(&ksocket_users_lock);
+}
+
+/**
+ * ksocket_owner_keep() - keep the threads of a service for what replaces it
+ * @old: the service, which still runs
+ * @threads: how many threads the new service has
+ * @rep: says what was wrong
+ *
+ * Until ksocket_owner_release() the user's other namespaces cannot take what @old gives
+ * back: the new service, or @old again, would have no place and be lost.
+ *
+ * Context: process context, may sleep; the namespace's lock is held.
+ * Return: 0 or -EUSERS.
+ */
+int ksocket_owner_keep(struct ksocket_service *old, unsigned int threads,
+		       struct ksocket_report *rep)
+{
+	unsigned int more = threads - min(threads, old->cfg.threads);
+	struct ksocket_user *user = old->user;
+	struct ksocket_net *kn = old->kn;
+	int err;
+
+	lockdep_assert_held(&kn->lock);
+	if (!user)
+		return 0;
+
+	mutex_lock(&ksocket_users_lock);
+	err = ksocket_user_add_threads(user, more, rep);
+	if (!err) {
+		user->services++;
+		kn->kept_user = user;
+		kn->kept_threads = more;
+	}
+	mutex_unlock(&ksocket_users_lock);
+	return err;
+}
+
+/**
+ * ksocket_owner_release() - give back what is left of ksocket_owner_keep()
+ * @kn: the namespace
+ *
+ * Context: process context, may sleep; the namespace's lock is held.
+ */
+void ksocket_owner_release(struct ksocket_net *kn)
+{
+	lockdep_assert_held(&kn->lock);
+	if (!kn->kept_user)
+		return;
+
+	mutex_lock(&ksocket_users_lock);
+	ksocket_user_sub_threads(kn->kept_user, kn->kept_threads);
+	ksocket_user_put(kn->kept_user);
+	mutex_unlock(&ksocket_users_lock);
+	kn->kept_user = NULL;
+	kn->kept_threads = 0;
 }
 
 /**

@@ -7,6 +7,7 @@
  * KSOCKET_SOAK reaches the limit for all users together.
  */
 #define _GNU_SOURCE
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -21,14 +22,19 @@
 #define THREADS		256
 #define THREADS_ALL	2048
 
+/* An order to a tenant, and how often it replaces its first service then. */
+#define REPLACE		(~0u)
+#define REPLACES	100
+
 /* A process in namespaces of its own, at the other end of two pipes. */
 struct tenant {
 	pid_t pid;
 	int orders, answers;
 };
 
-/* Return: 0 or the negative errno of adding a service on this port. */
-static int add_service(int fd, int family, unsigned int nr)
+/* Return: 0 or the negative errno of adding a service on this port, or replacing it. */
+static int add_service(int fd, int family, unsigned int nr, __u16 flags,
+		       __u32 buffer_size)
 {
 	static struct message msg;
 	static __u8 answer[1 << 16];
@@ -39,13 +45,13 @@ static int add_service(int fd, int family, unsigned int nr)
 	memset(&msg, 0, sizeof(msg) - ROOM + 2048);
 	msg.nl.nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN);
 	msg.nl.nlmsg_type = family;
-	msg.nl.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	msg.nl.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
 	msg.genl.cmd = KSOCKET_CMD_SERVICE_NEW;
 	msg.genl.version = 1;
 	snprintf(name, sizeof(name), "s%u", nr);
 	put(&msg, KSOCKET_A_SERVICE_NAME, name, strlen(name) + 1);
 	put_u32(&msg, KSOCKET_A_SERVICE_MODE, KSOCKET_MODE_DISCARD);
-	put_u32(&msg, KSOCKET_A_SERVICE_BUFFER_SIZE, 64);
+	put_u32(&msg, KSOCKET_A_SERVICE_BUFFER_SIZE, buffer_size);
 	put_address(&msg, KSOCKET_A_SERVICE_LISTEN, PORT + nr);
 	if (send(fd, &msg, msg.nl.nlmsg_len, 0) < 0)
 		return -errno;
@@ -106,9 +112,24 @@ static int nest(int *fd)
 	return *fd < 0 ? -1 : 0;
 }
 
+/* Return: 1 if the first service could not be replaced, and may be gone, or 0. */
+static unsigned int replace_service(int fd, int family)
+{
+	int i, err;
+
+	for (i = 0; i < REPLACES; i++) {
+		err = add_service(fd, family, 0, NLM_F_REPLACE, 65 + i % 2);
+		if (err == -EUSERS)
+			return 1;
+		if (err)
+			_exit(6);
+	}
+	return 0;
+}
+
 /*
- * An order is a number of services to add, 0 to go one namespace deeper; the answer
- * is how many there are.
+ * An order is a number of services to add, 0 to go one namespace deeper, or REPLACE;
+ * the answer is how many there are.
  */
 static void serve(uid_t uid, int depth, int orders, int answers)
 {
@@ -125,9 +146,13 @@ static void serve(uid_t uid, int depth, int orders, int answers)
 	while (read(orders, &wanted, sizeof(wanted)) == sizeof(wanted)) {
 		if (!wanted && nest(&fd))
 			_exit(3);
+		if (wanted == REPLACE) {
+			n -= replace_service(fd, family);
+			wanted = 0;
+		}
 		while (wanted && !err) {
 			wanted--;
-			err = add_service(fd, family, n);
+			err = add_service(fd, family, n, 0, 64);
 			n += !err;
 		}
 		if (err && err != -EUSERS)
@@ -159,15 +184,23 @@ static int tenant_start(struct tenant *tenant, uid_t uid, int depth)
 	return tenant->pid < 0 ? -1 : 0;
 }
 
-/* Return: how many services the tenant has then, or -1 when it has failed. */
-static int tenant_add(struct tenant *tenant, unsigned int services)
+/* Return: 0 or -1. */
+static int tenant_order(struct tenant *tenant, unsigned int order)
+{
+	return write(tenant->orders, &order, sizeof(order)) == sizeof(order) ? 0 : -1;
+}
+
+/* Return: how many services the tenant has, or -1 when it has failed. */
+static int tenant_answer(struct tenant *tenant)
 {
 	unsigned int n;
 
-	if (write(tenant->orders, &services, sizeof(services)) != sizeof(services) ||
-	    read(tenant->answers, &n, sizeof(n)) != sizeof(n))
-		return -1;
-	return n;
+	return read(tenant->answers, &n, sizeof(n)) == sizeof(n) ? (int)n : -1;
+}
+
+static int tenant_add(struct tenant *tenant, unsigned int services)
+{
+	return tenant_order(tenant, services) ? -1 : tenant_answer(tenant);
 }
 
 /* Return: its exit status. */
@@ -247,6 +280,35 @@ TEST_F_TIMEOUT(users, nested_count_together, 600)
 	EXPECT_EQ(200, tenant_add(&outer, 1));
 	EXPECT_EQ(0, tenant_end(&inner));
 	EXPECT_EQ(0, tenant_end(&outer));
+}
+
+/* What a replaced service gives back goes to the one that takes its place. */
+TEST_F_TIMEOUT(users, replace_keeps_its_place, 600)
+{
+	struct tenant first, second;
+	struct pollfd done = { .events = POLLIN };
+	int n, tries = 0;
+
+	ASSERT_EQ(0, tenant_start(&first, 1001, 1));
+	ASSERT_EQ(0, tenant_start(&second, 1001, 1));
+	done.fd = first.answers;
+	EXPECT_EQ(1, tenant_add(&first, 1));
+	n = tenant_add(&second, THREADS);
+	EXPECT_EQ(THREADS - 1, n);
+	EXPECT_EQ(0, tenant_order(&first, REPLACE));
+	while (n == THREADS - 1 && !poll(&done, 1, 0)) {
+		n = tenant_add(&second, 1);
+		tries++;
+	}
+	EXPECT_EQ(THREADS - 1, n);
+	EXPECT_EQ(1, tenant_answer(&first));
+	TH_LOG("%d attempts to take the place", tries);
+	/* A few at least, or nothing was shown. */
+	EXPECT_LE(REPLACES / 10, tries);
+	/* Each counts once. */
+	EXPECT_EQ(THREADS - 1, tenant_add(&second, 1));
+	EXPECT_EQ(0, tenant_end(&second));
+	EXPECT_EQ(0, tenant_end(&first));
 }
 
 TEST_F_TIMEOUT(users, those_of_root, 600)

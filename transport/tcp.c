@@ -485,7 +485,9 @@ ksocket_tcp_conn_new(struct ksocket_worker *worker, struct socket *sock,
 	struct ksocket_tcp_conn *conn;
 	int err;
 
-	conn = kzalloc(sizeof(*conn), GFP_KERNEL_ACCOUNT);
+	/* No peer makes the kernel kill a process of the cgroup for it. */
+	conn = kzalloc(sizeof(*conn),
+		       GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN);
 	if (!conn)
 		return ERR_PTR(-ENOMEM);
 
