@@ -225,7 +225,7 @@ debug_jobs() {
 }
 
 groups=vm
-if has "$KERNELS" debug; then groups="$groups debug"; fi
+for kernel in $KERNELS; do ! is_own "$kernel" || groups="$groups debug"; done
 if has "$PARTS" static; then groups="$groups static"; fi
 for kernel in $KERNELS; do ! is_foreign "$kernel" || groups="$groups $(kernel_get "$kernel" ARCH)"; done
 # shellcheck disable=SC2086 # a list of words
@@ -264,7 +264,7 @@ fi
 # The debug kernel is the longest step: its build starts first, and what needs
 # it starts as soon as it is there. All others fill the gaps.
 builder=0
-if has "$groups" debug; then
+if has "$KERNELS" debug; then
 	"$VM_DIR/debug-kernel.sh" &
 	builder=$!
 	sleep 2

@@ -87,9 +87,19 @@ base=$("$VM_DIR/image.sh" "$image" "$arch")
 if [ -z "$ko" ]; then ko=$("$VM_DIR/build.sh" "$kernel"); fi
 
 work=$(mktemp -d "$CACHE/run.XXXXXX")
-qemu_pid=''
+qemu_pid='' watcher=''
+# watch_end - the number of a process that has ended may soon be another one's, which
+# the watcher would take for the guest.
+watch_end() {
+	[ -n "$watcher" ] || return 0
+	# The shell would add its own word about a job that is killed.
+	{ kill "$watcher" && wait "$watcher"; } 2>/dev/null || true
+	watcher=''
+}
+
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
+	watch_end
 	# Ends only the guest that this script itself started.
 	[ -z "$qemu_pid" ] || kill "$qemu_pid" 2>/dev/null || true
 	rm -rf "$work"
@@ -194,12 +204,17 @@ waited() {
 	echo $((most / 1000000))
 }
 
+# began PID - when the process was started, in ticks; nothing if there is none
+began() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+
 # watch_guest PID - end it when its time is up; the file "overdue" says that this
 # was done. A guest that others leave no processor, or on a slow machine, has more.
 watch_guest() {
-	local start=$SECONDS slow='' alone ms most=0
-	while kill -0 "$1" 2>/dev/null; do
+	local start=$SECONDS slow='' alone ms most=0 began
+	began=$(began "$1")
+	while [ -n "$began" ]; do
 		sleep 1
+		[ "$(began "$1")" = "$began" ] || break
 		[ -n "$slow" ] ||
 			slow=$(sed -n 's/^ksocket-slow=\([0-9]*\) .*/\1/p' "$out/result.log" | sed -n 1p)
 		# Threads that end take their numbers with them.
@@ -211,7 +226,7 @@ watch_guest() {
 		echo "$alone" >"$work/overdue"
 		kill "$1" 2>/dev/null || true
 		sleep 5
-		kill -9 "$1" 2>/dev/null || true
+		[ "$(began "$1")" != "$began" ] || kill -9 "$1" 2>/dev/null || true
 		break
 	done
 }
@@ -223,6 +238,7 @@ boot() {
 	"$qemu" "$@" $qemu_more </dev/null >"$out/qemu.log" 2>&1 9>&- &
 	qemu_pid=$!
 	watch_guest "$qemu_pid" </dev/null >/dev/null 2>&1 9>&- &
+	watcher=$!
 	if [ -z "$quiet" ]; then
 		tail -s 0.1 -q --pid=$qemu_pid -n +1 -f "$out/result.log" 2>/dev/null |
 			grep --line-buffered -vE '^(ksocket-init|ksocket-slow=.*|rc=[0-9]+|kmemleak-done)$' || true
@@ -231,6 +247,7 @@ boot() {
 	# The shell would add its own word about a QEMU that aborts.
 	{ wait "$qemu_pid" || status=$?; } 2>/dev/null
 	qemu_pid=''
+	watch_end
 }
 
 rm -f "$out/verdict"
