@@ -266,7 +266,7 @@ static void ksocket_so_write_info(struct ksocket_net *kn,
 static bool ksocket_so_can_hold(const struct ksocket_config *cfg)
 {
 	/* Each new field needs a member of the struct or a line here. */
-	BUILD_BUG_ON(KSOCKET_FIELD_MAX != KSOCKET_FIELD_NEWLINE + 1);
+	BUILD_BUG_ON(KSOCKET_FIELD_NEWLINE + 1 != KSOCKET_FIELD_MAX);
 
 	return cfg->ttl == KSOCKET_TTL_INHERIT &&
 	       cfg->dscp == ksocket_config_default_dscp(cfg->mode) &&

@@ -453,7 +453,7 @@ TEST_F(so, all_or_nothing)
 	struct ksocket_so_stats stats;
 	size_t i;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		ASSERT_EQ(0, syscall(SYS_delete_module, "ksocket", O_NONBLOCK));
 		ASSERT_EQ(0, load(rows[i].params));
 		memset(&got, 0, sizeof(got));
