@@ -485,7 +485,10 @@ ksocket_tcp_conn_new(struct ksocket_worker *worker, struct socket *sock,
 	struct ksocket_tcp_conn *conn;
 	int err;
 
-	/* No peer makes the kernel kill a process of the cgroup for it. */
+	/*
+	 * Fail rather than invoke the OOM killer, which would kill other processes of the
+	 * cgroup. What the stack allocates in accept() and connect() may still invoke it.
+	 */
 	conn = kzalloc(sizeof(*conn),
 		       GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN);
 	if (!conn)
