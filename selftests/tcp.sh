@@ -685,13 +685,21 @@ relay_reads_slowly() {
 
 # --- resets, and many in a row ---
 
+# The stack may lose one that is reset while it is made, and counts that.
+_all_taken() {
+	shows - connections=0 && [ $(($(counter accepted) + $(counter rx_overflow))) -ge 50 ]
+}
+
 _resets() {
+	local accepted
 	tcp rst 127.0.0.1 $PORT -c 50
-	comes_to connections=0 accepted=50
+	wait_for 20 _all_taken
+	accepted=$(counter accepted)
+	assert_ge accepted "$accepted" 45
 	# One that has just been accepted may already be gone.
 	assert_ge close_reset "$(counter close_reset)" 20
 	tcp echo 127.0.0.1 $PORT
-	comes_to connections=0 accepted=51
+	comes_to connections=0 "accepted=$((accepted + 1))"
 	tcp_unload
 }
 
@@ -761,7 +769,8 @@ syn_flood() {
 	spawn peer "$KSOCKET_TESTS/tcp_load" hold 192.0.2.1 $PORT -c 500 >/dev/null 2>&1
 	flooder=$!
 	wait_for 60 _backlog_is_full
-	_half_open_at_most 17 || fail "more half open than the backlog"
+	# Each processor may let one more in, between its look and its entry.
+	assert_le "half open" "$(in_ns dying ss -Htn state syn-recv | wc -l)" $((17 + $(nproc)))
 	bytes=$(counter tx_bytes dying)
 	wait_for 20 counter_at_least tx_bytes $((bytes + 1000000)) dying
 	shows dying connections=1 accepted=1 || fail "a connection that never was"
