@@ -778,8 +778,13 @@ err_free:
 	return -ENOMEM;
 }
 
-/* As people write it. */
-static void ksocket_service_describe(struct ksocket_service *svc)
+/**
+ * ksocket_service_describe() - write its addresses as people do
+ * @svc: the service
+ *
+ * Context: the namespace's lock is held, or nobody else has @svc yet.
+ */
+void ksocket_service_describe(struct ksocket_service *svc)
 {
 	const struct ksocket_config *cfg = &svc->cfg;
 
@@ -894,6 +899,7 @@ static int ksocket_service_start_one(struct net *net,
 	list_add_tail(&svc->node, &kn->services);
 	ksocket_net_changed(kn);
 	ksocket_service_announce(svc);
+	ksocket_follow_start(svc);
 	for (i = 0; i < cfg->threads; i++) {
 		svc->transport->attach(&svc->workers[i]);
 		WRITE_ONCE(svc->workers[i].started, true);
@@ -1325,6 +1331,7 @@ static int __net_init ksocket_net_init(struct net *net)
 	mutex_init(&kn->lock);
 	INIT_LIST_HEAD(&kn->services);
 	kn->changes = 1;
+	ksocket_follow_net_init(kn);
 	err = ksocket_guard_net_init(kn);
 	if (err)
 		return err;
@@ -1374,6 +1381,7 @@ static void __net_exit ksocket_net_exit(struct net *net)
 	/* All other namespaces that end are waiting, so nothing lingers. */
 	ksocket_net_close(kn, 0, &detached);
 	ksocket_services_finish(&detached, KSOCKET_STOP_REASON_NAMESPACE_EXIT);
+	ksocket_follow_net_exit(kn);
 	ksocket_guard_net_exit(kn);
 	ksocket_udp_demux_exit(net);
 	mutex_destroy(&kn->lock);

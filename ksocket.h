@@ -359,8 +359,9 @@ struct ksocket_mode;
  * @text_len: bytes in @text
  * @text: what mode text answers, or of what mode beacon makes beacons
  *
- * Once the service has started, only @rcvbuf, @sndbuf and @min_source_port
- * change, see ksocket_service_set(): any other change is stop and start.
+ * Once the service has started, @rcvbuf, @sndbuf and @min_source_port change by
+ * ksocket_service_set(), and what depends on a device by the work of
+ * transport/follow.c: any other change is stop and start.
  */
 struct ksocket_config {
 	char name[KSOCKET_NAME_LEN];
@@ -746,6 +747,33 @@ struct ksocket_watch {
 };
 
 /**
+ * enum ksocket_device_role - why a service depends on a device
+ * @KSOCKET_DEVICE_BOUND: it is bound to the device, see &ksocket_config.device
+ * @KSOCKET_DEVICE_LISTEN: its listen address is a link-local one there
+ * @KSOCKET_DEVICE_REPLY: the address of its receiver is a link-local one there
+ * @KSOCKET_DEVICE_MAX: how many there are
+ */
+enum ksocket_device_role {
+	KSOCKET_DEVICE_BOUND,
+	KSOCKET_DEVICE_LISTEN,
+	KSOCKET_DEVICE_REPLY,
+	KSOCKET_DEVICE_MAX
+};
+
+/**
+ * struct ksocket_device - a device that a service depends on
+ * @name: its name now, or when it was lost; empty where there is no such device
+ * @lost: the device is gone, and none has its name
+ */
+struct ksocket_device {
+	char name[IFNAMSIZ];
+	bool lost;
+};
+
+/* The index of no device: a socket that is bound to it hears nothing. */
+#define KSOCKET_NO_DEVICE	INT_MAX
+
+/**
  * struct ksocket_service - one running service
  * @node: in the namespace's list, under its lock
  * @id: its place in the list, which is in the order of starting
@@ -756,6 +784,7 @@ struct ksocket_watch {
  *	mode has none
  * @reply_text: likewise the receiver's, "-" where the mode has none
  * @transport: how it talks
+ * @devices: those it depends on, under the namespace's lock
  * @listen_end: the listen address, for loop detection
  * @reply_lock: guards the addresses of the workers' reply sockets
  * @walk: services that were found by ksocket_guard_circle()
@@ -778,6 +807,7 @@ struct ksocket_service {
 	char listen_text[KSOCKET_ADDR_TEXT_LEN];
 	char reply_text[KSOCKET_ADDR_TEXT_LEN];
 	const struct ksocket_transport *transport;
+	struct ksocket_device devices[KSOCKET_DEVICE_MAX];
 	struct ksocket_endpoint listen_end;
 	spinlock_t reply_lock;	/* see above; inside of a worker's lock */
 	struct list_head walk;
@@ -818,7 +848,11 @@ do {									\
  * @endpoints: table of struct ksocket_endpoint
  * @endpoints_gen: how often @endpoints had something added; the last senders are
  *	looked up again after that
- * @addresses_gen: how often an IPv6 address has come or gone
+ * @addresses_gen: how often an IPv6 address has come or gone, or a service was
+ *	bound to another device
+ * @follow: looks for the devices that services depend on
+ * @follow_lock: guards @follow_closed
+ * @follow_closed: @follow is not queued any more
  * @demux: the senders that are known, NULL before the first worker that wants it
  */
 struct ksocket_net {
@@ -832,6 +866,9 @@ struct ksocket_net {
 	struct ksocket_user *kept_user;
 	unsigned int kept_threads;
 	atomic_t addresses_gen;
+	struct work_struct follow;
+	spinlock_t follow_lock;	/* see above; the innermost */
+	bool follow_closed;
 	struct ksocket_udp_demux *demux;
 	unsigned int walk_nr;
 	struct rhltable endpoints;
@@ -977,6 +1014,8 @@ struct ksocket_conn_info {
  * @describe: fill a datagram from a packet that was kept
  * @keep: note in a packet what describing it takes
  * @mend: put right what an error of the socket may mean; may sleep
+ * @rebind: bind the listen socket to ksocket_follow_ifindex(), while it is in use;
+ *	may sleep; NULL without one
  * @load: bring part of a packet into the buffer
  * @turn: send the packet itself; see ksocket_udp_turn(). Return: as @build, or
  *	-EOPNOTSUPP when it takes the thread.
@@ -1008,6 +1047,7 @@ struct ksocket_transport {
 			 struct ksocket_datagram *dgram);
 	void (*keep)(const struct ksocket_datagram *dgram);
 	void (*mend)(struct ksocket_worker *worker);
+	int (*rebind)(struct ksocket_worker *worker);
 	int (*load)(struct ksocket_worker *worker,
 		    struct ksocket_datagram *dgram, unsigned int offset);
 	int (*turn)(struct ksocket_worker *worker,
@@ -1028,6 +1068,11 @@ extern const struct ksocket_transport ksocket_udp;
 /* transport/follow.c */
 int ksocket_follow_init(void);
 void ksocket_follow_exit(void);
+void ksocket_follow_net_init(struct ksocket_net *kn);
+void ksocket_follow_net_exit(struct ksocket_net *kn);
+void ksocket_follow_start(struct ksocket_service *svc);
+int ksocket_follow_ifindex(const struct ksocket_service *svc);
+bool ksocket_follow_is_lost(const struct ksocket_service *svc);
 
 /* transport/udp_demux.c */
 #ifdef CONFIG_NETFILTER
@@ -1077,6 +1122,7 @@ struct ksocket_net *ksocket_net(const struct net *net);
 struct ksocket_service *ksocket_service_find(struct ksocket_net *kn,
 					     const char *name,
 					     struct ksocket_report *rep);
+void ksocket_service_describe(struct ksocket_service *svc);
 int ksocket_service_start(struct net *net, const struct ksocket_config *cfg,
 			  enum ksocket_start how, struct ksocket_report *rep);
 int ksocket_service_end(struct net *net, const char *name,
@@ -1278,6 +1324,8 @@ void ksocket_nl_exit(void);
 void ksocket_nl_started(const struct ksocket_service *svc);
 void ksocket_nl_stopped(struct net *net, const char *name,
 			enum ksocket_stop_reason reason);
+void ksocket_nl_device(const struct ksocket_service *svc,
+		       const struct ksocket_device *device, int ifindex);
 void ksocket_nl_receiver(const struct ksocket_service *svc, bool unreachable,
 			 int err);
 void ksocket_nl_loop(const struct ksocket_service *svc, u64 loops);
@@ -1318,6 +1366,7 @@ void ksocket_watch_taken(struct ksocket_service *svc);
 bool ksocket_watch_unreachable(const struct ksocket_service *svc);
 void ksocket_watch_init(struct ksocket_service *svc);
 void ksocket_watch_stop(struct ksocket_service *svc);
+void ksocket_watch_queue(struct work_struct *work);
 void ksocket_watch_flush(void);
 int ksocket_watch_create(void);
 void ksocket_watch_destroy(void);

@@ -646,15 +646,28 @@ static int ksocket_nl_put_numbers(struct sk_buff *skb,
 	return 0;
 }
 
+/* A device that is gone has a name, and no index. */
+static int ksocket_nl_put_device(struct sk_buff *skb,
+				 const struct ksocket_service *svc)
+{
+	const struct ksocket_config *cfg = &svc->cfg;
+
+	if (ksocket_follow_is_lost(svc) &&
+	    nla_put_flag(skb, KSOCKET_A_SERVICE_DEVICE_LOST))
+		return -EMSGSIZE;
+	if (!cfg->ifindex)
+		return 0;
+	if (!svc->devices[KSOCKET_DEVICE_BOUND].lost &&
+	    nla_put_u32(skb, KSOCKET_A_SERVICE_IFINDEX, cfg->ifindex))
+		return -EMSGSIZE;
+	return nla_put_string(skb, KSOCKET_A_SERVICE_DEVICE, cfg->device);
+}
+
 static int ksocket_nl_put_config(struct sk_buff *skb,
 				 const struct ksocket_config *cfg)
 {
 	if (ksocket_nl_put_identity(skb, cfg) ||
 	    ksocket_nl_put_numbers(skb, cfg))
-		return -EMSGSIZE;
-	if (cfg->ifindex &&
-	    (nla_put_u32(skb, KSOCKET_A_SERVICE_IFINDEX, cfg->ifindex) ||
-	     nla_put_string(skb, KSOCKET_A_SERVICE_DEVICE, cfg->device)))
 		return -EMSGSIZE;
 	if (ksocket_config_applies(cfg, KSOCKET_FIELD_TEXT) &&
 	    nla_put(skb, KSOCKET_A_SERVICE_TEXT, cfg->text_len, cfg->text))
@@ -715,6 +728,7 @@ static int ksocket_nl_put_service(struct sk_buff *skb,
 
 	ksocket_totals_read(svc, &sum);
 	if (ksocket_nl_put_config(skb, &svc->cfg) ||
+	    ksocket_nl_put_device(skb, svc) ||
 	    ksocket_nl_put_state(skb, svc) ||
 	    (ksocket_watch_unreachable(svc) &&
 	     nla_put_flag(skb, KSOCKET_A_SERVICE_UNREACHABLE)) ||
@@ -1068,6 +1082,35 @@ void ksocket_nl_receiver(const struct ksocket_service *svc, bool unreachable,
 	if (!bad && unreachable)
 		bad = nla_put_u32(msg, KSOCKET_A_SERVICE_ERROR, err);
 	ksocket_nl_event_send(svc->net, msg, hdr, bad);
+}
+
+/**
+ * ksocket_nl_device() - tell that a device is gone, or there again
+ * @svc: the service that depends on it
+ * @device: the device
+ * @ifindex: its index now, or 0 when it is gone
+ *
+ * Context: process context, may sleep; the namespace's lock is held.
+ */
+void ksocket_nl_device(const struct ksocket_service *svc,
+		       const struct ksocket_device *device, int ifindex)
+{
+	u8 cmd = ifindex ? KSOCKET_CMD_DEVICE_BACK : KSOCKET_CMD_DEVICE_GONE;
+	struct sk_buff *msg;
+	void *hdr;
+	int err;
+
+	msg = ksocket_nl_event_new(svc->net, cmd, &hdr);
+	if (!msg)
+		return;
+
+	err = nla_put_string(msg, KSOCKET_A_SERVICE_NAME, svc->cfg.name);
+	if (!err)
+		err = nla_put_string(msg, KSOCKET_A_SERVICE_DEVICE,
+				     device->name);
+	if (!err && ifindex)
+		err = nla_put_u32(msg, KSOCKET_A_SERVICE_IFINDEX, ifindex);
+	ksocket_nl_event_send(svc->net, msg, hdr, err);
 }
 
 /**

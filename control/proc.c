@@ -37,6 +37,7 @@ static void ksocket_proc_show_config(struct seq_file *seq,
 	seq_printf(seq, "listen %s\n", all ? svc->listen_text : "hidden");
 	seq_printf(seq, "reply %s\n", all ? svc->reply_text : "hidden");
 	seq_printf(seq, "device %s\n", cfg->ifindex ? cfg->device : "-");
+	seq_printf(seq, "device_lost %d\n", ksocket_follow_is_lost(svc));
 	seq_printf(seq, "threads %u\n", cfg->threads);
 	seq_printf(seq, "buffer_size %u\n", cfg->buffer_size);
 	seq_printf(seq, "rcvbuf %u\n", cfg->rcvbuf);

@@ -362,6 +362,17 @@ void ksocket_watch_stop(struct ksocket_service *svc)
 }
 
 /**
+ * ksocket_watch_queue() - have something done that tells of it
+ * @work: the work; ksocket_watch_flush() waits for it too
+ *
+ * Context: any.
+ */
+void ksocket_watch_queue(struct work_struct *work)
+{
+	queue_work(ksocket_watch_wq, work);
+}
+
+/**
  * ksocket_watch_flush() - wait for those that are telling
  *
  * Context: process context, may sleep.

@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sockets follow the addresses of the host. A change of IPv4 addresses or routes,
- * and of IPv6 routes, makes the route that a socket has found stale. The address
- * of an IPv6 socket may go and leave the route as it is: such changes are
- * counted here.
+ * Services follow the addresses and the devices of the host.
+ *
+ * A change of IPv4 addresses or routes, and of IPv6 routes, makes the route that a
+ * socket has found stale. The address of an IPv6 socket may go and leave the route
+ * as it is: such changes are counted here.
+ *
+ * A socket is bound to the index of a device, and a service to a device that people
+ * know by its name. A device that is renamed keeps its index, and the service takes
+ * the new name. A device that is deleted is lost; the service waits for the next one
+ * of that name, and its sockets are bound to no device meanwhile, as an index may be
+ * given again. The notifier runs under RTNL and queues a work; the work takes the
+ * namespace's lock and never RTNL, under which others wait for that lock.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/netdevice.h>
 #include <linux/notifier.h>
 #include <net/addrconf.h>
 #include <net/if_inet6.h>
+#include <net/l3mdev.h>
+#include <net/sock.h>
 
 #include "ksocket.h"
 
@@ -25,14 +38,378 @@ static struct notifier_block ksocket_follow_addresses6 = {
 	.notifier_call = ksocket_follow_address6,
 };
 
+static void ksocket_follow_queue(struct ksocket_net *kn)
+{
+	spin_lock(&kn->follow_lock);
+	if (!kn->follow_closed)
+		ksocket_watch_queue(&kn->follow);
+	spin_unlock(&kn->follow_lock);
+}
+
+/* Under RTNL. */
+static int ksocket_follow_netdev(struct notifier_block *nb, unsigned long event,
+				 void *data)
+{
+	struct net *net = dev_net(netdev_notifier_info_to_dev(data));
+
+	switch (event) {
+	case NETDEV_REGISTER:
+	case NETDEV_UNREGISTER:
+	case NETDEV_CHANGENAME:
+	case NETDEV_CHANGEUPPER:	/* it may be in a VRF now, or in none */
+		/* The loopback device comes before what we keep for a namespace. */
+		if (ksocket_net(net))
+			ksocket_follow_queue(ksocket_net(net));
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block ksocket_follow_netdevs = {
+	.notifier_call = ksocket_follow_netdev,
+};
+
+/* Return: the scope of @addr, or 0. */
+static int ksocket_follow_scope(const union ksocket_addr *addr)
+{
+	return addr->sa.sa_family == AF_INET6 ? addr->in6.sin6_scope_id : 0;
+}
+
+static int ksocket_follow_index(const struct ksocket_config *cfg,
+				enum ksocket_device_role role)
+{
+	switch (role) {
+	case KSOCKET_DEVICE_BOUND:
+		return cfg->ifindex;
+	case KSOCKET_DEVICE_LISTEN:
+		return ksocket_has_listener(cfg) ?
+		       ksocket_follow_scope(&cfg->listen) : 0;
+	default:
+		return ksocket_has_receiver(cfg) ?
+		       ksocket_follow_scope(&cfg->reply) : 0;
+	}
+}
+
+/* The endpoint of the guard has the scope in its key. */
+static void ksocket_follow_move_listen(struct ksocket_service *svc, int ifindex)
+{
+	struct ksocket_report rep = {};
+
+	ksocket_guard_detach(svc);
+	/* Others may be looking at the endpoint where it was. */
+	synchronize_rcu_expedited();
+	WRITE_ONCE(svc->cfg.listen.in6.sin6_scope_id, ifindex);
+	if (ksocket_guard_attach(svc, &rep))
+		pr_err_ratelimited("service %s is not seen in loops any more: %s\n",
+				   svc->cfg.name, rep.text);
+}
+
+static void ksocket_follow_set_index(struct ksocket_service *svc,
+				     enum ksocket_device_role role, int ifindex)
+{
+	struct ksocket_config *cfg = &svc->cfg;
+
+	switch (role) {
+	case KSOCKET_DEVICE_BOUND:
+		WRITE_ONCE(cfg->ifindex, ifindex);
+		break;
+	case KSOCKET_DEVICE_LISTEN:
+		ksocket_follow_move_listen(svc, ifindex);
+		break;
+	default:
+		WRITE_ONCE(cfg->reply.in6.sin6_scope_id, ifindex);
+	}
+	ksocket_service_describe(svc);
+}
+
+/* Return: there is a device of that index, and @name is its name. */
+static bool ksocket_follow_name(struct net *net, int ifindex,
+				char name[IFNAMSIZ])
+{
+	const struct net_device *dev;
+
+	rcu_read_lock();
+	dev = dev_get_by_index_rcu(net, ifindex);
+	if (dev)
+		strscpy(name, dev->name, IFNAMSIZ);
+	rcu_read_unlock();
+	return dev;
+}
+
+/* Return: the index of the device of that name, or 0. */
+static int ksocket_follow_find(struct net *net, const char *name)
+{
+	const struct net_device *dev;
+	int ifindex = 0;
+
+	rcu_read_lock();
+	dev = dev_get_by_name_rcu(net, name);
+	if (dev)
+		ifindex = dev->ifindex;
+	rcu_read_unlock();
+	return ifindex;
+}
+
+static int ksocket_follow_vrf(struct net *net, int ifindex)
+{
+	struct net_device *dev;
+	int vrf = 0;
+
+	rcu_read_lock();
+	dev = dev_get_by_index_rcu(net, ifindex);
+	if (dev)
+		vrf = l3mdev_master_ifindex_rcu(dev);
+	rcu_read_unlock();
+	return vrf;
+}
+
+static void ksocket_follow_rename(struct ksocket_service *svc,
+				  enum ksocket_device_role role,
+				  const char name[IFNAMSIZ])
+{
+	strscpy(svc->devices[role].name, name, IFNAMSIZ);
+	if (role == KSOCKET_DEVICE_BOUND)
+		strscpy(svc->cfg.device, name, IFNAMSIZ);
+}
+
+static void ksocket_follow_lose(struct ksocket_service *svc,
+				enum ksocket_device_role role)
+{
+	struct ksocket_device *device = &svc->devices[role];
+
+	device->lost = true;
+	ksocket_info(svc->net, "service %s: device %s is gone\n",
+		     svc->cfg.name, device->name);
+	ksocket_nl_device(svc, device, 0);
+}
+
+/* Return: the service has to be bound again. */
+static bool ksocket_follow_device(struct ksocket_service *svc,
+				  enum ksocket_device_role role)
+{
+	struct ksocket_device *device = &svc->devices[role];
+	bool was_lost = device->lost;
+	char name[IFNAMSIZ];
+	int ifindex;
+
+	if (!device->name[0])
+		return false;
+	if (!was_lost &&
+	    ksocket_follow_name(svc->net, ksocket_follow_index(&svc->cfg, role),
+				name)) {
+		ksocket_follow_rename(svc, role, name);
+		return false;
+	}
+
+	if (!was_lost)
+		ksocket_follow_lose(svc, role);
+	ifindex = ksocket_follow_find(svc->net, device->name);
+	if (!ifindex)
+		return !was_lost;
+
+	ksocket_follow_set_index(svc, role, ifindex);
+	device->lost = false;
+	return true;
+}
+
+/* Return: replies have to take other routes. */
+static bool ksocket_follow_routes(struct ksocket_service *svc)
+{
+	struct ksocket_config *cfg = &svc->cfg;
+	int ifindex = cfg->reply_ifindex;
+
+	if (!svc->devices[KSOCKET_DEVICE_BOUND].name[0])
+		return false;
+	if (svc->devices[KSOCKET_DEVICE_BOUND].lost)
+		ifindex = KSOCKET_NO_DEVICE;
+	else if (ksocket_has_listener(cfg))
+		ifindex = ksocket_follow_vrf(svc->net, cfg->ifindex);
+	else
+		ifindex = cfg->ifindex;
+	if (ifindex == cfg->reply_ifindex)
+		return false;
+
+	WRITE_ONCE(cfg->reply_ifindex, ifindex);
+	return true;
+}
+
+/* Return: 0, or the negative errno of the first worker that could not. */
+static int ksocket_follow_rebind(struct ksocket_service *svc)
+{
+	unsigned int i;
+	int err = 0;
+
+	if (!svc->transport->rebind)
+		return 0;
+	for (i = 0; i < svc->cfg.threads && !err; i++)
+		err = svc->transport->rebind(&svc->workers[i]);
+	return err;
+}
+
+static void ksocket_follow_tell_back(struct ksocket_service *svc,
+				     const struct ksocket_device *device,
+				     enum ksocket_device_role role)
+{
+	ksocket_info(svc->net, "service %s: device %s is back\n",
+		     svc->cfg.name, device->name);
+	ksocket_nl_device(svc, device, ksocket_follow_index(&svc->cfg, role));
+}
+
+/*
+ * When a port of a service with several threads is bound again, another may have
+ * it. The devices count as lost then, and the next event tries once more.
+ */
+static void ksocket_follow_move(struct ksocket_service *svc, const bool moved[])
+{
+	int err = ksocket_follow_rebind(svc);
+	int role;
+
+	if (err)
+		pr_err_ratelimited("service %s: cannot bind to its device again: errno %d\n",
+				   svc->cfg.name, -err);
+	for (role = 0; role < KSOCKET_DEVICE_MAX; role++) {
+		struct ksocket_device *device = &svc->devices[role];
+
+		if (!moved[role] || device->lost)
+			continue;
+		if (err)
+			device->lost = true;
+		else
+			ksocket_follow_tell_back(svc, device, role);
+	}
+}
+
+static void ksocket_follow_service(struct ksocket_service *svc)
+{
+	bool moved[KSOCKET_DEVICE_MAX];
+	bool any = false, routes;
+	int role;
+
+	for (role = 0; role < KSOCKET_DEVICE_MAX; role++) {
+		moved[role] = ksocket_follow_device(svc, role);
+		any = any || moved[role];
+	}
+	routes = ksocket_follow_routes(svc);
+	/* The reply sockets are connected again before they send. */
+	if (any || routes)
+		atomic_inc(&svc->kn->addresses_gen);
+	if (any)
+		ksocket_follow_move(svc, moved);
+}
+
+static void ksocket_follow_work(struct work_struct *work)
+{
+	struct ksocket_net *kn = container_of(work, struct ksocket_net, follow);
+	struct ksocket_service *svc;
+
+	mutex_lock(&kn->lock);
+	list_for_each_entry(svc, &kn->services, node)
+		ksocket_follow_service(svc);
+	mutex_unlock(&kn->lock);
+}
+
 /**
- * ksocket_follow_init() - look at the addresses of all namespaces from now on
+ * ksocket_follow_start() - follow the devices of a service
+ * @svc: the service, in the list of its namespace
+ *
+ * A device may have gone since the service was asked for, before it was in the list.
+ *
+ * Context: process context; the namespace's lock is held.
+ */
+void ksocket_follow_start(struct ksocket_service *svc)
+{
+	bool any = false;
+	int role;
+
+	lockdep_assert_held(&svc->kn->lock);
+
+	strscpy(svc->devices[KSOCKET_DEVICE_BOUND].name, svc->cfg.device,
+		IFNAMSIZ);
+	for (role = 0; role < KSOCKET_DEVICE_MAX; role++) {
+		struct ksocket_device *device = &svc->devices[role];
+		int ifindex = ksocket_follow_index(&svc->cfg, role);
+
+		if (role != KSOCKET_DEVICE_BOUND && ifindex &&
+		    !ksocket_follow_name(svc->net, ifindex, device->name))
+			snprintf(device->name, IFNAMSIZ, "%d", ifindex);
+		any = any || device->name[0];
+	}
+	if (any)
+		ksocket_follow_queue(svc->kn);
+}
+
+/**
+ * ksocket_follow_ifindex() - the device that a listen socket has to be bound to
+ * @svc: the service
+ *
+ * Return: the index, 0 for any, or %KSOCKET_NO_DEVICE while a device is lost.
+ */
+int ksocket_follow_ifindex(const struct ksocket_service *svc)
+{
+	if (svc->devices[KSOCKET_DEVICE_BOUND].lost ||
+	    svc->devices[KSOCKET_DEVICE_LISTEN].lost)
+		return KSOCKET_NO_DEVICE;
+	return READ_ONCE(svc->cfg.ifindex) ? :
+	       ksocket_follow_scope(&svc->cfg.listen);
+}
+
+/**
+ * ksocket_follow_is_lost() - is a device gone that a service depends on?
+ * @svc: the service
+ *
+ * Return: true if so.
+ */
+bool ksocket_follow_is_lost(const struct ksocket_service *svc)
+{
+	int role;
+
+	for (role = 0; role < KSOCKET_DEVICE_MAX; role++)
+		if (svc->devices[role].lost)
+			return true;
+	return false;
+}
+
+/**
+ * ksocket_follow_net_init() - there are no services yet
+ * @kn: of a new namespace
+ */
+void ksocket_follow_net_init(struct ksocket_net *kn)
+{
+	INIT_WORK(&kn->follow, ksocket_follow_work);
+	spin_lock_init(&kn->follow_lock);
+}
+
+/**
+ * ksocket_follow_net_exit() - there are no services any more
+ * @kn: of a namespace that ends; devices go after that
+ *
+ * Context: process context, may sleep.
+ */
+void ksocket_follow_net_exit(struct ksocket_net *kn)
+{
+	spin_lock(&kn->follow_lock);
+	kn->follow_closed = true;
+	spin_unlock(&kn->follow_lock);
+	cancel_work_sync(&kn->follow);
+}
+
+/**
+ * ksocket_follow_init() - look at the addresses and devices of all namespaces from
+ * now on
  *
  * Return: 0 or a negative errno.
  */
 int ksocket_follow_init(void)
 {
-	return register_inet6addr_notifier(&ksocket_follow_addresses6);
+	int err;
+
+	err = register_inet6addr_notifier(&ksocket_follow_addresses6);
+	if (err)
+		return err;
+
+	err = register_netdevice_notifier(&ksocket_follow_netdevs);
+	if (err)
+		unregister_inet6addr_notifier(&ksocket_follow_addresses6);
+	return err;
 }
 
 /**
@@ -40,5 +417,6 @@ int ksocket_follow_init(void)
  */
 void ksocket_follow_exit(void)
 {
+	unregister_netdevice_notifier(&ksocket_follow_netdevs);
 	unregister_inet6addr_notifier(&ksocket_follow_addresses6);
 }

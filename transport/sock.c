@@ -224,6 +224,27 @@ int ksocket_sock_create_listen(struct ksocket_worker *worker, int type,
 }
 
 /**
+ * ksocket_sock_rebind() - bind a listen socket to its device, while it is in use
+ * @worker: the worker
+ *
+ * The thread and the work of transport/follow.c may both come here: the last one
+ * reads the device that it is now.
+ *
+ * Context: process context, may sleep; takes the lock of the socket.
+ * Return: 0 or a negative errno.
+ */
+int ksocket_sock_rebind(struct ksocket_worker *worker)
+{
+	struct sock *sk = worker->listen->sk;
+	int err;
+
+	lock_sock(sk);
+	err = sock_bindtoindex(sk, ksocket_follow_ifindex(worker->svc), false);
+	release_sock(sk);
+	return err;
+}
+
+/**
  * ksocket_sock_report_bind() - why it could not listen there
  * @svc: the service
  * @err: negative errno of bind or listen

@@ -594,8 +594,7 @@ static void ksocket_tcp_mend(struct ksocket_worker *worker)
 	/* All its connections would be born with that. */
 	WRITE_ONCE(sk->sk_shutdown, 0);
 	release_sock(sk);
-	if (cfg->ifindex)
-		sock_bindtoindex(sk, cfg->ifindex, true);
+	ksocket_sock_rebind(worker);
 	if (kernel_listen(worker->listen, cfg->backlog))
 		ksocket_tcp_starve(worker);
 }
@@ -1253,4 +1252,6 @@ const struct ksocket_transport ksocket_tcp = {
 	.rx_overflow = ksocket_tcp_rx_overflow,
 	.next_conn = ksocket_tcp_next_conn,
 	.serve = ksocket_tcp_serve,
+	/* The group that shares the port stays: a look-up asks each socket. */
+	.rebind = ksocket_sock_rebind,
 };

@@ -630,17 +630,44 @@ union ksocket_udp_control {
 };
 
 /**
- * ksocket_udp_mend() - "ss -K" has unbound the socket from its device
+ * ksocket_udp_rebind() - bind the listen socket to its device, while it is in use
+ * @worker: the worker
+ *
+ * A change of its device takes a socket out of the group that shares the port, and
+ * only get_port() puts it in: so it gives up the port, under its lock, for as long.
+ * What comes in between finds the sockets of the other threads.
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or a negative errno, and it hears nothing then.
+ */
+int ksocket_udp_rebind(struct ksocket_worker *worker)
+{
+	const struct ksocket_service *svc = worker->svc;
+	struct sock *sk = worker->listen->sk;
+	int err;
+
+	if (svc->cfg.threads == 1)
+		return ksocket_sock_rebind(worker);
+
+	lock_sock(sk);
+	sk->sk_prot->unhash(sk);
+	WRITE_ONCE(sk->sk_bound_dev_if, ksocket_follow_ifindex(svc));
+	sk_dst_reset(sk);
+	err = sk->sk_prot->get_port(sk, ksocket_addr_port(&svc->cfg.listen));
+	release_sock(sk);
+	return err ? -EADDRINUSE : 0;
+}
+
+/**
+ * ksocket_udp_mend() - "ss -K" has unbound the socket from its device, and taken it
+ * out of the group that shares the port
  * @worker: the worker
  *
  * Context: process context, may sleep.
  */
 void ksocket_udp_mend(struct ksocket_worker *worker)
 {
-	int ifindex = worker->svc->cfg.ifindex;
-
-	if (ifindex)
-		sock_bindtoindex(worker->listen->sk, ifindex, true);
+	ksocket_udp_rebind(worker);
 }
 
 static int ksocket_udp_send(struct socket *sock, struct msghdr *msg,
@@ -855,6 +882,7 @@ const struct ksocket_transport ksocket_udp = {
 	.describe = ksocket_udp_describe_kept,
 	.keep = ksocket_udp_keep,
 	.mend = ksocket_udp_mend,
+	.rebind = ksocket_udp_rebind,
 	.load = ksocket_udp_load,
 	.turn = ksocket_udp_turn,
 	.build = ksocket_udp_build,

@@ -78,6 +78,7 @@ void ksocket_udp_close(struct ksocket_worker *worker);
 void ksocket_udp_attach(struct ksocket_worker *worker);
 void ksocket_udp_detach(struct ksocket_worker *worker);
 void ksocket_udp_set_buffers(struct ksocket_worker *worker);
+int ksocket_udp_rebind(struct ksocket_worker *worker);
 void ksocket_udp_mend(struct ksocket_worker *worker);
 u32 ksocket_udp_rx_overflow(const struct ksocket_worker *worker);
 int ksocket_udp_open_reply(struct ksocket_worker *worker,

@@ -1014,6 +1014,7 @@ const struct ksocket_transport ksocket_udp_uplink = {
 	.describe = ksocket_udp_describe_kept,
 	.keep = ksocket_udp_keep,
 	.mend = ksocket_udp_mend,
+	.rebind = ksocket_udp_rebind,
 	.load = ksocket_udp_load,
 	.turn = ksocket_udp_uplink_turn,
 	.build = ksocket_udp_uplink_build,

@@ -99,6 +99,8 @@ static const char *const event_names[] = {
 	[KSOCKET_CMD_RECEIVER_BACK] = "back",
 	[KSOCKET_CMD_LOOP_SUSPECTED] = "loop",
 	[KSOCKET_CMD_DROP_ALARM] = "dropped",
+	[KSOCKET_CMD_DEVICE_GONE] = "device-gone",
+	[KSOCKET_CMD_DEVICE_BACK] = "device-back",
 };
 
 const struct counter stats_counters[] = {
@@ -444,6 +446,7 @@ static const struct attribute attributes[] = {
 	[KSOCKET_A_SERVICE_TTL] = { "ttl", decode_ttl },
 	[KSOCKET_A_SERVICE_DSCP] = { "dscp", decode_dscp },
 	[KSOCKET_A_SERVICE_NEWLINE] = { "newline", decode_newline },
+	[KSOCKET_A_SERVICE_DEVICE_LOST] = { "device_lost", decode_flag },
 };
 
 static const struct attribute conn_attributes[] = {

@@ -439,6 +439,8 @@ void print_show(json_t *services)
 
 		print_service(service);
 		putchar('\n');
+		if (json_object_get(service, "device_lost"))
+			puts("    device lost, waits for one of that name");
 		if (json_object_get(service, "reply"))
 			printf("    receiver %s\n",
 			       json_object_get(service, "unreachable") ?
@@ -572,6 +574,12 @@ void print_prometheus(json_t *services)
 			printf("ksocket_receiver_unreachable{service=\"%s\"} %d\n",
 			       get_string(service, "name"),
 			       !!json_object_get(service, "unreachable"));
+	print_metric("device_lost", "gauge",
+		     "1 where a device that it depends on is gone.");
+	json_array_foreach(services, i, service)
+		printf("ksocket_device_lost{service=\"%s\"} %d\n",
+		       get_string(service, "name"),
+		       !!json_object_get(service, "device_lost"));
 	for (c = stats_counters; c->name; c++)
 		print_counter_metric(services, c);
 	print_reasons_metric(services, false, "drops",
@@ -752,6 +760,10 @@ void print_event(json_t *event)
 		if (json_object_get(event, "reply")) {
 			putchar(' ');
 			print_address(event, "reply");
+		}
+		if (json_object_get(event, "device")) {
+			putchar(' ');
+			print_word(get_string(event, "device"));
 		}
 		if (json_object_get(event, "reason"))
 			printf(" %s", get_string(event, "reason"));
