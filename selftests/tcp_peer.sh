@@ -19,7 +19,7 @@ ATTACKS="tiny shrink zero flood overlap urgent urgent_early accept half_open res
 # A short one of each by either IPv4 or IPv6, and some at random by both.
 COUNT=1 RANDOM_COUNT=5 COLLAPSES=20 BY4=-4 BY6=-6
 # One use of what was freed is enough there.
-[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || RANDOM_COUNT=1 COLLAPSES=5
+[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || RANDOM_COUNT=1 COLLAPSES=2
 if [ -n "${KSOCKET_SOAK:-}" ]; then
 	COUNT=10 RANDOM_COUNT=200 COLLAPSES=300 BY4='' BY6=''
 fi

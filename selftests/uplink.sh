@@ -35,9 +35,13 @@ proves() {
 }
 
 exact() {
-	local framing address
+	local framing address n=0
 	for framing in length newline none octet-counting; do
 		for address in 127.0.0.1 ::1; do
+			# On a debug kernel by turns.
+			n=$((n + 1))
+			[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || [ -n "${KSOCKET_SOAK:-}" ] ||
+				[ $((n % 4)) -lt 2 ] || continue
 			proves "framing=$framing listen_addr=$address reply_addr=$address" exact $address $framing
 		done
 	done

@@ -29,6 +29,9 @@ make_module() {
 	# Headers that bring a vmlinux would want pahole, for what no test reads.
 	# shellcheck disable=SC2206 # make arguments are words
 	local args=(-j"$(nproc)" CONFIG_DEBUG_INFO_BTF_MODULES= modules ${MAKEARGS:-})
+	# On the debug kernel locals start with a pattern, so that what is never set shows;
+	# the kernel as a whole would be slow with it.
+	! is_own "$kernel" || args+=(KCFLAGS=-ftrivial-auto-var-init=pattern)
 	# Nor is there a debugger in a guest.
 	! is_guest "$kernel" || args+=(KCFLAGS=-g0)
 	if [ ! -f "$kdir/own-tools" ]; then

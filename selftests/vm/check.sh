@@ -84,12 +84,22 @@ builder_end() {
 	builder=0
 }
 
+# left_out KERNEL - PROGRAM:TEST or PROGRAM:* of all that does not run there in the
+# short form.
+left_out() {
+	local where
+	[ -z "${KSOCKET_SOAK:-}" ] || return 0
+	where=$({ [ "$1" = 6.1 ] || ! has "$kernels" 6.1 || echo 6.1
+		! is_own "$1" || [ -z "$plain" ] || echo stock; } | xargs)
+	awk -F ' *[|] *' -v where=" $where " '!/^#/ && NF == 3 && index(where, " " $1 " ") {
+		n = split($3, tests, " ")
+		for (i = 1; i <= n; i++) print $2 ":" tests[i] }' "$VM_DIR/short-form" | xargs
+}
+
 tests_on() {
 	local kernel=$1 label=$2 params=$3 tests=$4 timeout=1200 except=()
 	shift 4
-	if [ -z "${KSOCKET_SOAK:-}" ] && [ "$kernel" != 6.1 ] && has "$kernels" 6.1; then
-		except=(--env KSOCKET_EXCEPT="$(tr -s '\n\t' ' ' <<<"$ONE_KERNEL_TESTS")")
-	fi
+	except=(--env KSOCKET_EXCEPT="$(left_out "$kernel")")
 	! is_own "$kernel" || timeout=3000
 	if has "$PARTS" static; then
 		MAKEARGS=$(build_args "$kernel")
@@ -118,29 +128,8 @@ tests_guest() {
 # What says its parameters itself, or is not about traffic: once is enough.
 OWN_PARAMS="datapath.sh params.sh noipv6.sh docs.sh"
 
-# What shows what programs print, whatever the kernel: on 6.1, if that is among
-# the kernels. special_here says why there.
-ONE_KERNEL="docs.sh ksocketctl.sh"
-
 # What the kernels of others cannot do at all.
 OWN_KERNELS="fault_injection.sh"
-
-# Tests of words, of what our code alone decides, and of what other programs make of
-# it, which no kernel has a part in: likewise on 6.1. "make soak" runs them on all.
-ONE_KERNEL_TESTS="params.sh:params_long_value params.sh:params_addresses
-	params.sh:params_scopes params.sh:params_no_host params.sh:params_mode
-	params.sh:params_datapath params.sh:params_numbers params.sh:params_edges
-	params.sh:params_no_effect params.sh:params_text_too_long
-	netlink.sh:effects netlink.sh:gone netlink.sh:change netlink.sh:round_trip
-	netlink.sh:many_on_a_port netlink.sh:sink_counts netlink.sh:quiet
-	netlink.sh:beacon_told netlink.sh:upstream_told
-	tcp.sh:keys tcp.sh:relay_netcat tcp.sh:relay_http tcp.sh:relay_iperf3
-	tcp.sh:relay_ncat tcp.sh:port_scan tcp.sh:bad_parameters tcp.sh:circle
-	uplink.sh:lines uplink.sh:too_long uplink.sh:back_off uplink.sh:refusals
-	beacon.sh:beacon_words beacon.sh:beacon_host beacon.sh:beacon_empty
-	beacon.sh:beacon_refused beacon.sh:beacon_too_long beacon.sh:sink_payloads
-	beacon.sh:sink_sequences beacon.sh:sink_senders beacon.sh:way_netem_loss
-	beacon.sh:way_duplicate beacon.sh:way_reorder beacon.sh:way_everything"
 
 # Where nobody asked for another datapath, these have to do.
 SHORT_TURN="echo.sh relay.sh udp_sizes source_addr.sh dead_receiver.sh"
@@ -181,8 +170,7 @@ tests_turn() {
 	for program in "${all[@]}"; do
 		if [ "$first" = no ] && has "$OWN_PARAMS" "$program"; then
 			continue
-		elif [ -z "${KSOCKET_SOAK:-}" ] && has "$ONE_KERNEL" "$program" &&
-			[ "$kernel" != 6.1 ] && has "$kernels" 6.1; then
+		elif has "$(left_out "$kernel")" "$program:*"; then
 			continue
 		elif has "$OWN_KERNELS" "$program" && ! is_own "$kernel"; then
 			continue
@@ -266,10 +254,7 @@ if has "$PARTS" tests; then
 	# shellcheck disable=SC2086 # a list of words
 	"$VM_DIR/tests.sh" "$run/tests" $TESTS >"$run/programs" || exit 1
 	say "check: $(wc -l <"$run/programs") test programs on each kernel"
-	for program in $ONE_KERNEL; do
-		! has "$KERNELS" 6.1 || ! grep -qx "$program" "$run/programs" ||
-			say "check: $program on 6.1 only"
-	done
+	[ -n "${KSOCKET_SOAK:-}" ] || say "check: the short form, see selftests/vm/short-form"
 	for kernel in $KERNELS; do
 		! is_guest "$kernel" || say "check: on $kernel only: ${TESTS:-$(guest_programs)}"
 	done
