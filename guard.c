@@ -258,7 +258,8 @@ ksocket_guard_source4(const struct ksocket_service *svc,
 
 /*
  * In a VRF every packet comes from the VRF's device in the end. What was sent on
- * this host has the MAC address of that device, as no packet of a wire has.
+ * this host has the MAC address of that device, as no packet of a wire has; but see
+ * Documentation/design.rst for packet taps.
  */
 static bool ksocket_guard_is_vrf_loopback(const struct net_device *vrf,
 					  const struct sk_buff *skb)
@@ -415,7 +416,10 @@ static struct ksocket_flow *ksocket_guard_flow(struct ksocket_worker *worker,
 	return &worker->flows[hash_32(key, KSOCKET_FLOW_BITS)];
 }
 
-/* Changes with the routes to addresses like this one, and with our own addresses. */
+/*
+ * Changes with our own addresses and with the routes to addresses like this one, but
+ * for an IPv6 route that is taken out.
+ */
 static inline int ksocket_guard_genid(const struct net *net,
 				      const union ksocket_addr *addr)
 {
@@ -582,20 +586,18 @@ void ksocket_guard_detach(struct ksocket_service *svc)
  * @worker: the worker
  * @to: the address and port
  *
- * Context: the worker's thread, or whoever opens its sockets; takes the worker's
- * lock, and not the namespace's, under which the thread is stopped.
+ * Context: the worker's lock is held.
  */
 void ksocket_guard_move(struct ksocket_worker *worker,
 			const union ksocket_addr *to)
 {
 	struct ksocket_service *svc = worker->svc;
 
-	spin_lock_bh(&worker->lock);
+	lockdep_assert_held(&worker->lock);
+
 	spin_lock(&svc->reply_lock);
 	worker->reply_addr = *to;
 	spin_unlock(&svc->reply_lock);
-	spin_unlock_bh(&worker->lock);
-	ksocket_worker_kick(worker);
 	ksocket_guard_added(svc->kn);
 }
 

@@ -547,7 +547,7 @@ struct ksocket_endpoint {
  * @to: the address it has asked, to answer from
  * @ifindex: the device it came in by
  * @iif: likewise, but the loopback device for what comes from this host
- * @genid: of the routing tables of its family then; any change there makes it stale
+ * @genid: of the routing tables of its family then, see ksocket_guard_genid()
  * @endpoints: likewise of the namespace's table of endpoints
  * @cookie: for dst_check()
  * @label: IPv6 flow label of the answers
@@ -641,9 +641,8 @@ struct ksocket_sock_user {
  * @buffer: fixed buffer of @svc's buffer_size bytes, NULL where there are streams
  * @reply_addr: local address of @reply; written under @lock and the service's
  *	reply_lock, see ksocket_guard_move()
- * @reply_label: IPv6 flow label of @reply
- * @reply_flow: the way to the receiver for what has a DSCP; the route of @reply
- *	is for what has none
+ * @reply_flows: the way to the receiver, for what has no DSCP and for what has one;
+ *	under @lock, as @reply_gen
  * @reply_local: the receiver is on this host
  * @reply_gen: &ksocket_net.addresses_gen when @reply was connected
  * @reply_lock: whoever connects @reply again holds it
@@ -681,8 +680,7 @@ struct ksocket_worker {
 	struct socket *reply;
 	void *buffer;
 	union ksocket_addr reply_addr;
-	__be32 reply_label;
-	struct ksocket_flow reply_flow;
+	struct ksocket_flow reply_flows[2];
 	bool reply_local;
 	int reply_gen;
 	struct mutex reply_lock;	/* see above; never taken by a softirq */

@@ -181,6 +181,90 @@ route_ipv6() {
 	route_moves 2001:db8:9::9 2001:db8::1 2001:db8::2 2001:db8:2::2 :: -6
 }
 
+# has_mtu DESTINATION: for wait_for, in b
+has_mtu() {
+	[[ $(ns_ip b route get "$1") == *"mtu 1400"* ]]
+}
+
+# kept PATH WAKEUPS: the thread of b's service has had nothing to do since then
+kept() {
+	assert_eq "$1: fallbacks" "$(counter fallbacks b)" 0
+	[ "$1" != softirq ] || assert_eq "$1: wakeups" "$(counter wakeups b)" "$2"
+}
+
+# stale RECEIVER SENDER FAMILY LISTEN ROUTE: the route goes stale, by ICMP messages about
+# what other sockets have sent, and by changes of another route. The last message
+# is about the receiver.
+stale() {
+	local path i wakeups
+	for path in softirq zerocopy; do
+		ns_pair a b
+		listener "$TMP/got" 100000 a "$4"
+		receiver "$TMP/other" 9998 "$3" b
+		load_in b listen_port=7000 "reply_addr=$1" reply_port=9000 "datapath=$path"
+		said 1 one
+		wakeups=$(counter wakeups b)
+		for i in 101 102 1; do
+			in_ns a "$KSOCKET_TESTS/udp_raw" -b 1400 "$2" 9998 "${1%1}$i" 9 -
+			wait_for 20 has_mtu "${1%1}$i"
+			said 1 two
+			kept "$path" "$wakeups"
+		done
+		for i in 1 2 3; do
+			ns_ip b route add "$5" dev veth0
+			said 1 three
+			ns_ip b route del "$5" dev veth0
+			said 1 four
+		done
+		kept "$path" "$wakeups"
+		assert_eq "$path: from" "$(sources "$TMP/got")" "$2"
+		no_drops
+		unload_in b
+		listened
+		ns_del a
+		ns_del b
+	done
+}
+
+stale_ipv4() {
+	stale 192.0.2.1 192.0.2.2 4 0.0.0.0 192.0.2.128/25
+}
+
+stale_ipv6() {
+	stale 2001:db8::1 2001:db8::2 6 :: 2001:db8::8000/113
+}
+
+# No way to the receiver, or a datagram that it takes another one for, is no error of
+# an earlier datagram.
+no_way() {
+	local path
+	for path in $DATAPATHS; do
+		ns_pair a b
+		listener "$TMP/got" 100000 a
+		load_in b listen_addr=:: listen_port=7000 reply_addr=192.0.2.1 reply_port=9000 \
+			"datapath=$path"
+		said 1 one
+		ns_ip b route add unreachable 192.0.2.1/32
+		tell UDP4:127.0.0.1:7000 lost b
+		tell UDP4:127.0.0.1:7000 lost b
+		wait_for 20 counter_is drop_send_unreachable 2 b
+		assert_eq "$path: fallbacks" "$(counter fallbacks b)" 0
+		ns_ip b route del unreachable 192.0.2.1/32
+		said 1 two
+		# Of IPv6 it may be longer than of IPv4.
+		in_ns b python3 -c 'import socket
+socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(bytes(65510), ("::1", 7000))'
+		wait_for 20 counter_is drop_send_too_long 1 b
+		said 1 three
+		assert_eq "$path: stale_errors" "$(counter stale_errors b)" 0
+		assert_eq "$path: from" "$(sources "$TMP/got")" 192.0.2.2
+		unload_in b
+		listened
+		ns_del a
+		ns_del b
+	done
+}
+
 ksocket_run_tests \
 	relay_ipv4:"relay, IPv4: the address that it sends from is replaced" \
 	relay_ipv6:"relay, IPv6: likewise" \
@@ -189,4 +273,7 @@ ksocket_run_tests \
 	user_sends:"what user space has it send" \
 	under_flood:"addresses that change under a flood" \
 	route_ipv4:"IPv4: the best route moves to another device" \
-	route_ipv6:"IPv6: likewise"
+	route_ipv6:"IPv6: likewise" \
+	stale_ipv4:"IPv4: a route that ICMP makes stale, or another route" \
+	stale_ipv6:"IPv6: likewise" \
+	no_way:"no way to the receiver, and datagrams that are too long"

@@ -479,7 +479,7 @@ guard_ttl_route() {
 		ip route replace 198.51.100.0/24 dev lo metric "$round"
 		flood -c 10 -w 1 -a -o 7001 -s 5 127.0.0.1 7000
 	done
-	assert_le fallbacks "$(counter fallbacks)" 3
+	assert_eq fallbacks "$(counter fallbacks)" 0
 	finish
 }
 

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/icmpv6.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/ip.h>
@@ -23,13 +24,18 @@
 #include <unistd.h>
 
 static const char help[] =
-"Usage: udp_raw [-c COUNT] [-t TTL] [-d DEVICE -m MAC]\n"
+"Usage: udp_raw [-c COUNT] [-t TTL] [-d DEVICE -m MAC | -b MTU]\n"
 "               SOURCE PORT DESTINATION PORT TEXT\n"
 "Send COUNT datagrams (default 1) with this source, true or not.\n"
 "\n"
 "  -t TTL            or hop limit (default 64)\n"
+"  -b MTU            send to SOURCE, by ICMP, that they were too big for MTU\n"
 "  -d DEVICE -m MAC  put them on the wire to MAC, past all routing\n"
 "                    (default: through a raw socket, past the source check)\n";
+
+/* RFC 792: a type, and a code of it. <linux/icmp.h> and <net/if.h> exclude each other. */
+#define ICMP4_UNREACHABLE	3
+#define ICMP4_TOO_BIG		4
 
 /* An IPv4 or IPv6 packet, on the stack's own structs. */
 struct packet {
@@ -177,14 +183,48 @@ static void send_here(const struct packet *pkt, int count)
 			die("send");
 }
 
+/* What a router sends back that cannot pass the packet on. */
+static void send_too_big(const struct packet *pkt, __u32 mtu, int count)
+{
+	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in to4 = { .sin_family = AF_INET };
+	const void *to = pkt->v6 ? (void *)&to6 : (void *)&to4;
+	socklen_t len = pkt->v6 ? sizeof(to6) : sizeof(to4);
+	/* type, code, checksum, and the MTU in the last of the 32 bits */
+	__u8 icmp[8 + sizeof(pkt->bytes)] = {
+		pkt->v6 ? ICMPV6_PKT_TOOBIG : ICMP4_UNREACHABLE,
+		pkt->v6 ? 0 : ICMP4_TOO_BIG,
+		[6] = mtu >> 8, [7] = mtu,
+	};
+	__u16 sum;
+	int fd;
+
+	to4.sin_addr.s_addr = pkt->ip4.saddr;
+	memcpy(&to6.sin6_addr, &pkt->ip6.saddr, sizeof(to6.sin6_addr));
+	memcpy(icmp + 8, pkt->bytes, pkt->len);
+	/* That of ICMPv6 is the kernel's. */
+	sum = sum_fold(sum_bytes(icmp, 8 + pkt->len, 0));
+	memcpy(icmp + 2, &sum, sizeof(sum));
+	fd = socket(pkt->v6 ? AF_INET6 : AF_INET, SOCK_RAW,
+		    pkt->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+	if (fd < 0)
+		die("raw socket");
+	while (count--)
+		if (sendto(fd, icmp, 8 + pkt->len, 0, to, len) < 0)
+			die("send");
+}
+
 int main(int argc, char **argv)
 {
 	const char *device = NULL, *mac = NULL;
 	struct packet pkt = { .ttl = 64 };
-	int c, count = 1;
+	int c, count = 1, mtu = 0;
 
-	while ((c = getopt(argc, argv, "c:t:d:m:h")) != -1) {
+	while ((c = getopt(argc, argv, "b:c:t:d:m:h")) != -1) {
 		switch (c) {
+		case 'b':
+			mtu = atoi(optarg);
+			break;
 		case 't':
 			pkt.ttl = atoi(optarg);
 			break;
@@ -202,13 +242,15 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (argc - optind != 5 || !device != !mac) {
+	if (argc - optind != 5 || !device != !mac || (device && mtu)) {
 		fputs(help, stderr);
 		return 2;
 	}
 	build(&pkt, argv + optind);
 	if (device)
 		send_wire(&pkt, device, mac, count);
+	else if (mtu)
+		send_too_big(&pkt, mtu, count);
 	else
 		send_here(&pkt, count);
 	return 0;

@@ -45,13 +45,16 @@ static bool ksocket_beacon_make(struct ksocket_worker *worker,
 {
 	const struct ksocket_service *svc = worker->svc;
 	struct ksocket_datagram dgram = {
-		.from = worker->reply_addr,
 		.to = svc->cfg.reply,
 		.segs = 1,
 		.data = worker->buffer,
 	};
 	int err = -EMSGSIZE;
 
+	/* ksocket_service_send() may connect the socket again. */
+	spin_lock_bh(&worker->lock);
+	dgram.from = worker->reply_addr;
+	spin_unlock_bh(&worker->lock);
 	dgram.len = ksocket_beacon_compose(&svc->cfg, worker->seq,
 					   worker->buffer,
 					   svc->cfg.buffer_size);
@@ -114,6 +117,7 @@ static void ksocket_beacon_wait(struct ksocket_worker *worker)
 
 static void ksocket_beacon_close(struct ksocket_worker *worker)
 {
+	ksocket_udp_reply_drop(worker);
 	sock_release(worker->reply);
 	worker->reply = NULL;
 }

@@ -162,8 +162,7 @@ static void ksocket_udp_clear_source(struct ksocket_worker *worker)
 {
 	spin_lock_bh(&worker->lock);
 	worker->reply_gen = atomic_read(&worker->svc->kn->addresses_gen) - 1;
-	dst_release(worker->reply_flow.dst);
-	worker->reply_flow.dst = NULL;
+	ksocket_udp_reply_drop(worker);
 	spin_unlock_bh(&worker->lock);
 	ksocket_worker_kick(worker);
 }
@@ -172,14 +171,16 @@ static void ksocket_udp_clear_source(struct ksocket_worker *worker)
 static void ksocket_udp_set_source(struct ksocket_worker *worker,
 				   const union ksocket_addr *addr, int gen)
 {
+	unsigned int i;
+
+	spin_lock_bh(&worker->lock);
 	/* The guard has to know the address before anything leaves from it. */
 	if (!ksocket_addr_same(addr, &worker->reply_addr))
 		ksocket_guard_move(worker, addr);
-
-	spin_lock_bh(&worker->lock);
-	worker->reply_flow.from = worker->svc->cfg.reply;
-	worker->reply_flow.to = *addr;
-	worker->reply_label = ksocket_udp_reply_label(worker);
+	for (i = 0; i < ARRAY_SIZE(worker->reply_flows); i++) {
+		worker->reply_flows[i].from = worker->svc->cfg.reply;
+		worker->reply_flows[i].to = *addr;
+	}
 	worker->reply_gen = gen;
 	spin_unlock_bh(&worker->lock);
 	ksocket_worker_kick(worker);
@@ -231,27 +232,6 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	worker->reply = sock;
 	ksocket_udp_set_source(worker, &addr, gen);
 	return 0;
-}
-
-/*
- * Would a socket that connects now send from the same address, by the same route?
- * The route of IPv6 does not depend on the address, so changes of those count too.
- */
-static bool ksocket_udp_is_current(const struct ksocket_worker *worker)
-{
-	struct sock *sk = worker->reply->sk;
-	struct dst_entry *dst;
-	u32 cookie = 0;
-
-	if (sk->sk_state != TCP_ESTABLISHED ||
-	    worker->reply_gen != atomic_read(&worker->svc->kn->addresses_gen))
-		return false;
-
-	if (sk->sk_family == AF_INET6)
-		cookie = inet6_sk(sk)->dst_cookie;
-	dst = sk_dst_check(sk, cookie);
-	dst_release(dst);
-	return dst;
 }
 
 static int ksocket_udp_reconnect(struct ksocket_worker *worker)
@@ -721,6 +701,51 @@ static size_t ksocket_udp_put_inherited(union ksocket_udp_control *control,
 	return len;
 }
 
+/* Return: 0, or why there is no way to the receiver. */
+static int ksocket_udp_follow(struct ksocket_worker *worker)
+{
+	int err;
+
+	spin_lock_bh(&worker->lock);
+	err = ksocket_udp_reply_check(worker);
+	spin_unlock_bh(&worker->lock);
+	ksocket_worker_kick(worker);
+
+	return err == -EOPNOTSUPP ? ksocket_udp_reconnect(worker) : err;
+}
+
+static void ksocket_udp_count_stale(struct ksocket_worker *worker)
+{
+	local_bh_disable();
+	ksocket_worker_stale_error(worker);
+	local_bh_enable();
+}
+
+/*
+ * A connected socket reports the ICMP error of an earlier datagram on the next
+ * send, which it then does not do, and a receiver that has just come back would
+ * miss that one. So the error is consumed before. What comes in between costs a
+ * second send: if that one succeeds, the error was not its own.
+ */
+static int ksocket_udp_send_connected(struct ksocket_worker *worker,
+				      struct msghdr *msg,
+				      const struct ksocket_datagram *dgram)
+{
+	int err;
+
+	if (ksocket_udp_error_is_stale(sock_error(worker->reply->sk)))
+		ksocket_udp_count_stale(worker);
+
+	err = ksocket_udp_send(worker->reply, msg, dgram);
+	if (!ksocket_udp_error_is_stale(err))
+		return err;
+
+	err = ksocket_udp_send(worker->reply, msg, dgram);
+	if (!err)
+		ksocket_udp_count_stale(worker);
+	return err;
+}
+
 /*
  * Follow the addresses and routes of the host, as a socket does that is not
  * connected, and send. The thread and ksocket_service_send() may both come here.
@@ -729,13 +754,12 @@ static int ksocket_udp_send_current(struct ksocket_worker *worker,
 				    struct msghdr *msg,
 				    const struct ksocket_datagram *dgram)
 {
-	int err = 0;
+	int err;
 
 	mutex_lock(&worker->reply_lock);
-	if (!ksocket_udp_is_current(worker))
-		err = ksocket_udp_reconnect(worker);
+	err = ksocket_udp_follow(worker);
 	if (!err)
-		err = ksocket_udp_send(worker->reply, msg, dgram);
+		err = ksocket_udp_send_connected(worker, msg, dgram);
 	mutex_unlock(&worker->reply_lock);
 
 	return err;
@@ -763,18 +787,6 @@ int ksocket_udp_send_receiver(struct ksocket_worker *worker,
 	/* Broken at this very moment. */
 	if (err == -EDESTADDRREQ || err == -ECONNABORTED)
 		err = ksocket_udp_send_current(worker, &msg, dgram);
-	/*
-	 * A connected socket reports the ICMP error of an earlier datagram on
-	 * the next send, which it then does not do. The error is consumed by
-	 * now: send this one again, or a receiver that has just come back
-	 * would miss it.
-	 */
-	if (ksocket_udp_error_is_stale(err)) {
-		local_bh_disable();
-		ksocket_worker_stale_error(worker);
-		local_bh_enable();
-		err = ksocket_udp_send_current(worker, &msg, dgram);
-	}
 
 	return err;
 }

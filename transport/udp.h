@@ -106,7 +106,8 @@ int ksocket_udp_turn(struct ksocket_worker *worker,
 		     struct ksocket_datagram *dgram);
 int ksocket_udp_build(struct ksocket_worker *worker,
 		      struct ksocket_datagram *dgram);
-__be32 ksocket_udp_reply_label(const struct ksocket_worker *worker);
+int ksocket_udp_reply_check(struct ksocket_worker *worker);
+void ksocket_udp_reply_drop(struct ksocket_worker *worker);
 void ksocket_udp_flows_drop(struct ksocket_worker *worker);
 
 #ifdef CONFIG_NETFILTER

@@ -368,8 +368,9 @@ struct ksocket_udp_route {
 	u8 tos;
 };
 
+/* Where @from has no address it gets the one that the stack chooses. */
 static struct dst_entry *ksocket_udp_lookup4(struct sock *sk,
-					     const union ksocket_addr *from,
+					     union ksocket_addr *from,
 					     const union ksocket_addr *to, u8 tos)
 {
 	struct net *net = sock_net(sk);
@@ -391,6 +392,7 @@ static struct dst_entry *ksocket_udp_lookup4(struct sock *sk,
 		return ERR_PTR(-EACCES);
 	}
 
+	from->in.sin_addr.s_addr = fl4.saddr;
 	return &rt->dst;
 }
 
@@ -413,31 +415,9 @@ static __be32 ksocket_udp_flow_label(struct net *net, const struct flowi6 *fl6)
 	return label;
 }
 
-/**
- * ksocket_udp_reply_label() - the flow label of what goes to the receiver
- * @worker: the worker, its reply socket connected
- *
- * Return: the label, 0 for IPv4.
- */
-__be32 ksocket_udp_reply_label(const struct ksocket_worker *worker)
-{
-	const union ksocket_addr *from = &worker->reply_addr;
-	const union ksocket_addr *to = &worker->svc->cfg.reply;
-	struct flowi6 fl6 = {};
-
-	if (to->sa.sa_family != AF_INET6)
-		return 0;
-
-	fl6.flowi6_proto = IPPROTO_UDP;
-	fl6.saddr = from->in6.sin6_addr;
-	fl6.daddr = to->in6.sin6_addr;
-	fl6.fl6_sport = from->in6.sin6_port;
-	fl6.fl6_dport = to->in6.sin6_port;
-	return ksocket_udp_flow_label(worker->svc->net, &fl6);
-}
-
+/* Likewise. */
 static struct dst_entry *ksocket_udp_lookup6(struct sock *sk,
-					     const union ksocket_addr *from,
+					     union ksocket_addr *from,
 					     const union ksocket_addr *to,
 					     u8 tos, __be32 *label)
 {
@@ -454,11 +434,14 @@ static struct dst_entry *ksocket_udp_lookup6(struct sock *sk,
 		.fl6_sport = from->in6.sin6_port,
 		.fl6_dport = to->in6.sin6_port,
 	};
+	struct dst_entry *dst;
 
 	*label = ksocket_udp_flow_label(net, &fl6);
 	fl6.flowlabel = ip6_make_flowinfo(tos, 0);
 	security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl6));
-	return ip6_dst_lookup_flow(net, sk, &fl6, NULL);
+	dst = ip6_dst_lookup_flow(net, sk, &fl6, NULL);
+	from->in6.sin6_addr = fl6.saddr;
+	return dst;
 }
 
 static noinline_for_stack int ksocket_udp_lookup(struct sock *sk,
@@ -504,6 +487,80 @@ static __always_inline int ksocket_udp_flow_check(struct sock *sk,
 	return ksocket_udp_lookup(sk, flow, tos);
 }
 
+/* Return: 0 if @addr is what a socket would get that connects now. */
+static int ksocket_udp_reply_choose(struct ksocket_worker *worker,
+				    const union ksocket_addr *addr)
+{
+	const union ksocket_addr *to = &worker->svc->cfg.reply;
+	struct sock *sk = worker->reply->sk;
+	union ksocket_addr from = *addr;
+	struct dst_entry *dst;
+	__be32 label;
+
+	if (from.sa.sa_family == AF_INET) {
+		from.in.sin_addr.s_addr = htonl(INADDR_ANY);
+		dst = ksocket_udp_lookup4(sk, &from, to, 0);
+	} else {
+		from.in6.sin6_addr = in6addr_any;
+		dst = ksocket_udp_lookup6(sk, &from, to, 0, &label);
+	}
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+
+	dst_release(dst);
+	return ksocket_addr_same(&from, addr) ? 0 : -EOPNOTSUPP;
+}
+
+/*
+ * The route is stale, or there was none yet. Other hosts make it stale at will, with
+ * ICMP messages, and so does each change of any route: as long as the address stays,
+ * so does the socket. As when it connects, the address is chosen first.
+ */
+static noinline_for_stack int ksocket_udp_reply_renew(struct ksocket_worker *worker)
+{
+	struct ksocket_flow *flow = &worker->reply_flows[0];
+	int err;
+
+	err = ksocket_udp_reply_choose(worker, &flow->to);
+	if (!err)
+		err = ksocket_udp_lookup(worker->reply->sk, flow, 0);
+	if (!err)
+		WRITE_ONCE(worker->reply_local,
+			   flow->dst->dev->flags & IFF_LOOPBACK);
+	return err;
+}
+
+static __always_inline int
+ksocket_udp_reply_check_inline(struct ksocket_worker *worker)
+{
+	const struct ksocket_flow *flow = &worker->reply_flows[0];
+
+	if (unlikely(worker->reply->sk->sk_state != TCP_ESTABLISHED ||
+		     worker->reply_gen !=
+		     atomic_read(&worker->svc->kn->addresses_gen)))
+		return -EOPNOTSUPP;
+	if (likely(flow->dst && dst_check(flow->dst, flow->cookie)))
+		return 0;
+
+	return ksocket_udp_reply_renew(worker);
+}
+
+/**
+ * ksocket_udp_reply_check() - follow the routes to the receiver
+ * @worker: the worker, its lock held
+ *
+ * The route of IPv6 does not depend on the address, so changes of those count too.
+ *
+ * Return: 0; -EOPNOTSUPP when the reply socket has to be connected again, as it is
+ * not, or would send from another address; or why there is no way.
+ */
+int ksocket_udp_reply_check(struct ksocket_worker *worker)
+{
+	lockdep_assert_held(&worker->lock);
+
+	return ksocket_udp_reply_check_inline(worker);
+}
+
 /* The way back to a sender. */
 static __always_inline int
 ksocket_udp_route_sender(struct ksocket_worker *worker,
@@ -526,39 +583,31 @@ ksocket_udp_route_sender(struct ksocket_worker *worker,
 	return 0;
 }
 
-/*
- * The way to the receiver is the connected socket's own. When it has none, or
- * one that has gone stale, the thread connects it again.
- */
+/* Where the connected socket would send from another address, the thread mends it. */
 static __always_inline int
 ksocket_udp_route_receiver(struct ksocket_worker *worker,
 			   struct ksocket_udp_route *route)
 {
+	struct ksocket_flow *flow = &worker->reply_flows[0];
 	struct sock *sk = worker->reply->sk;
-	struct dst_entry *dst = __sk_dst_get(sk);
-	u32 cookie = 0;
 	int err;
 
-	if (sk->sk_family == AF_INET6)
-		cookie = inet6_sk(sk)->dst_cookie;
-	if (unlikely(!dst || sk->sk_state != TCP_ESTABLISHED ||
-		     worker->reply_gen !=
-		     atomic_read(&worker->svc->kn->addresses_gen) ||
-		     !dst_check(dst, cookie)))
-		return -EOPNOTSUPP;
+	err = ksocket_udp_reply_check_inline(worker);
+	if (unlikely(err))
+		return err;
 
 	if (unlikely(route->tos)) {
-		err = ksocket_udp_flow_check(sk, &worker->reply_flow, route->tos);
+		flow = &worker->reply_flows[1];
+		err = ksocket_udp_flow_check(sk, flow, route->tos);
 		if (err)
 			return err;
-		dst = worker->reply_flow.dst;
 	}
 
 	route->sk = sk;
-	route->dst = dst;
-	route->from = &worker->reply_addr;
-	route->to = &worker->svc->cfg.reply;
-	route->label = worker->reply_label;
+	route->dst = flow->dst;
+	route->from = &flow->to;
+	route->to = &flow->from;
+	route->label = flow->label;
 	return 0;
 }
 
@@ -860,6 +909,20 @@ int ksocket_udp_build(struct ksocket_worker *worker,
 }
 
 /**
+ * ksocket_udp_reply_drop() - forget the routes to the receiver
+ * @worker: the worker, its lock held, or at rest
+ */
+void ksocket_udp_reply_drop(struct ksocket_worker *worker)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(worker->reply_flows); i++) {
+		dst_release(worker->reply_flows[i].dst);
+		worker->reply_flows[i].dst = NULL;
+	}
+}
+
+/**
  * ksocket_udp_flows_drop() - forget all routes
  * @worker: the worker, at rest
  */
@@ -871,6 +934,5 @@ void ksocket_udp_flows_drop(struct ksocket_worker *worker)
 		dst_release(worker->flows[i].dst);
 		worker->flows[i].dst = NULL;
 	}
-	dst_release(worker->reply_flow.dst);
-	worker->reply_flow.dst = NULL;
+	ksocket_udp_reply_drop(worker);
 }
