@@ -282,7 +282,13 @@ check_spdx() {
 		case $file in
 		LICENSE | *.patch | *.json) continue ;;
 		esac
-		[ -s "$dir/$file" ] || continue
+		[ -e "$dir/$file" ] || continue
+		# What a tool has left behind, for example.
+		if [ ! -s "$dir/$file" ]; then
+			echo "no SPDX line: $file is empty"
+			status=1
+			continue
+		fi
 		if ! head -n 3 "$dir/$file" | grep -aq 'SPDX-License-Identifier: '; then
 			echo "no SPDX line: $file"
 			status=1
