@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 # The format is a promise: as in Documentation/counters.rst, key by key.
-KEYS="service mode proto listen reply device threads buffer_size rcvbuf sndbuf
+KEYS="service mode proto listen reply device device_lost threads buffer_size rcvbuf sndbuf
 min_source_port rx_packets rx_bytes tx_packets tx_bytes discarded drop_truncated
 drop_src_unspecified drop_src_multicast drop_src_broadcast drop_dst_multicast
 drop_dst_broadcast drop_src_port_zero drop_src_port_low drop_src_port_own drop_loop
@@ -40,7 +40,7 @@ counters_format() {
 counters_config() {
 	load listen_port=7000 buffer_size=9000 rcvbuf=20000 sndbuf=30000 device=lo \
 		listen_addr=:: reply_addr=::1 reply_port=7001
-	head -n 11 /proc/net/ksocket >"$TMP/config"
+	head -n 12 /proc/net/ksocket >"$TMP/config"
 	diff - "$TMP/config" <<-'EOF' || fail "another configuration"
 		service param
 		mode relay
@@ -48,6 +48,7 @@ counters_config() {
 		listen [::]:7000
 		reply [::1]:7001
 		device lo
+		device_lost 0
 		threads 1
 		buffer_size 9000
 		rcvbuf 20000

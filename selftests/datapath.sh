@@ -623,8 +623,12 @@ _tc_programs() {
 # What the way in has left on a request is not on its answer: an answer that has any
 # of it is lost.
 metadata() {
-	local path gro
+	local path gro mac
 	ns_pair a b
+	# The kernel gives what it asks for neighbours a priority.
+	mac=$(in_ns_sys a cat /sys/class/net/veth0/address)
+	ns_ip a neigh replace 192.0.2.2 lladdr "$MAC_B" nud permanent dev veth0
+	ns_ip b neigh replace 192.0.2.1 lladdr "$mac" nud permanent dev veth0
 	_tc_programs
 	for path in copy softirq; do
 		for gro in $GRO; do

@@ -81,7 +81,9 @@ trace_padding() {
 	load mode=echo listen_port=7000 datapath=copy gro=on
 	trace_on
 	flood -c 80 -g 8 127.0.0.1 7000 >/dev/null
-	assert_ge "bursts" "$(events ' ksocket_rx: .* segs=8$')" 1
+	# Where the loopback device cuts bursts up there is none.
+	ethtool -k lo | grep -q "tx-udp-segmentation: off" ||
+		assert_ge "bursts" "$(events ' ksocket_rx: .* segs=8$')" 1
 	assert_tx 80
 	python3 - "$TRACE_INSTANCE"/per_cpu/cpu*/trace_pipe_raw <<-'END'
 		import os, re, struct, sys
