@@ -977,6 +977,7 @@ static int ksocket_service_replace(struct ksocket_service *old,
 	struct ksocket_net *kn = old->kn;
 	struct net *net = old->net;
 	struct ksocket_config *was;
+	bool lost;
 	int err;
 
 	/*
@@ -996,10 +997,14 @@ static int ksocket_service_replace(struct ksocket_service *old,
 	if (err)
 		goto out;
 
+	lost = ksocket_follow_is_lost(old);
 	ksocket_service_stop(old, KSOCKET_STOP_REASON_REPLACED,
 			     ksocket_linger());
 	err = ksocket_service_start_one(net, cfg, rep);
-	if (err && ksocket_service_start_one(net, was, &again)) {
+	/* The index of a device that is lost may be another's by now. */
+	if (err && lost)
+		ksocket_report(&again, -ENODEV, "its device is gone");
+	if (err && (lost || ksocket_service_start_one(net, was, &again))) {
 		pr_err_ratelimited("service %s is gone, it could not be started again: %s\n",
 				   was->name, again.text);
 		ksocket_nl_stopped(net, was->name, KSOCKET_STOP_REASON_ERROR);
@@ -1121,6 +1126,7 @@ int ksocket_service_start(struct net *net, const struct ksocket_config *cfg,
 	if (err)
 		return err;
 
+	ksocket_follow_settle(kn);
 	mutex_lock(&kn->lock);
 	err = ksocket_service_start_locked(net, cfg, how, rep);
 	mutex_unlock(&kn->lock);

@@ -768,8 +768,18 @@ struct ksocket_device {
 	bool lost;
 };
 
-/* The index of no device: a socket that is bound to it hears nothing. */
-#define KSOCKET_NO_DEVICE	INT_MAX
+/* So many deleted devices are remembered until services are looked at. */
+#define KSOCKET_FOLLOW_GONE	16U
+
+/**
+ * struct ksocket_gone - devices that were deleted
+ * @ifindex: their indexes, the last ones
+ * @count: how many there were
+ */
+struct ksocket_gone {
+	int ifindex[KSOCKET_FOLLOW_GONE];
+	unsigned int count;
+};
 
 /**
  * struct ksocket_service - one running service
@@ -820,6 +830,15 @@ struct ksocket_service {
 };
 
 /*
+ * The index of no device: a socket that is bound to it hears nothing. Each service has
+ * its own, or those that wait would meet at their port.
+ */
+static inline int ksocket_no_device(const struct ksocket_service *svc)
+{
+	return INT_MAX - (svc->id & 0xffffff);
+}
+
+/*
  * As pr_info(), but an administrator of no more than a user namespace does not
  * fill the log of the machine.
  */
@@ -849,7 +868,8 @@ do {									\
  * @addresses_gen: how often an IPv6 address has come or gone, or a service was
  *	bound to another device
  * @follow: looks for the devices that services depend on
- * @follow_lock: guards @follow_closed
+ * @follow_lock: guards @follow_closed and @follow_gone
+ * @follow_gone: what was deleted since @follow has last looked
  * @follow_closed: @follow is not queued any more
  * @demux: the senders that are known, NULL before the first worker that wants it
  */
@@ -867,6 +887,7 @@ struct ksocket_net {
 	struct work_struct follow;
 	spinlock_t follow_lock;	/* see above; the innermost */
 	bool follow_closed;
+	struct ksocket_gone follow_gone;
 	struct ksocket_udp_demux *demux;
 	unsigned int walk_nr;
 	struct rhltable endpoints;
@@ -1069,6 +1090,7 @@ void ksocket_follow_exit(void);
 void ksocket_follow_net_init(struct ksocket_net *kn);
 void ksocket_follow_net_exit(struct ksocket_net *kn);
 void ksocket_follow_start(struct ksocket_service *svc);
+void ksocket_follow_settle(struct ksocket_net *kn);
 int ksocket_follow_ifindex(const struct ksocket_service *svc);
 bool ksocket_follow_is_lost(const struct ksocket_service *svc);
 

@@ -278,7 +278,8 @@ static int ksocket_so_write_service(const struct ksocket_service *svc,
 {
 	const struct ksocket_config *cfg = &svc->cfg;
 
-	if (!ksocket_so_can_hold(cfg))
+	/* Nor that a device is gone, whose index may be another's by now. */
+	if (!ksocket_so_can_hold(cfg) || ksocket_follow_is_lost(svc))
 		return -EOPNOTSUPP;
 
 	to->mode = cfg->mode->id;

@@ -166,8 +166,8 @@ beacon_refused() {
 	refused EINVAL "interval=1s: not a number, allowed 10 to 3600000" interval=1s
 	refused EINVAL "mode=beacon: for datagrams only, proto=tcp allows relay, echo or discard" \
 		proto=tcp
-	[ "$(getconf _NPROCESSORS_ONLN)" = 1 ] ||
-		refused ERANGE "threads=2: out of range, mode=beacon allows 1" threads=2
+	refused EINVAL "threads: has no effect here, it is for modes that have requests, not beacon" \
+		threads=2
 	refused ENETUNREACH "cannot reach reply address 192.0.2.77:23: errno 101" \
 		reply_addr=192.0.2.77
 	# Other modes look at none of it.

@@ -625,6 +625,8 @@ _tc_programs() {
 metadata() {
 	local path gro mac
 	ns_pair a b
+	# What the stack labels it has hashed.
+	in_ns b sysctl -qw net.ipv6.auto_flowlabels=0
 	# The kernel gives what it asks for neighbours a priority.
 	mac=$(in_ns_sys a cat /sys/class/net/veth0/address)
 	ns_ip a neigh replace 192.0.2.2 lladdr "$MAC_B" nud permanent dev veth0

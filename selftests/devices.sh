@@ -84,6 +84,8 @@ back() {
 	ctl add any listen 0.0.0.0:7004 echo
 	udp_answers 7000
 	for _ in 1 2; do
+		ctl reset two
+		ctl reset six
 		unplug
 		for name in one two six tcp; do
 			wait_for 20 lost $name
@@ -168,6 +170,57 @@ index_given_again() {
 	rmmod ksocket
 }
 
+# Likewise at once, before anything has looked. A replace that fails has nothing to
+# go back to.
+index_given_at_once() {
+	local index
+	begin
+	ctl add one listen 0.0.0.0:7000 echo dev veth0
+	ctl add two listen 0.0.0.0:7001 echo
+	index=$(ns_ip b -o link show veth0)
+	index=${index%%:*}
+	ip -n "${NS_PREFIX}b" -batch - <<-END
+		link del veth0
+		link add other index $index type veth peer name veth0 netns ${NS_PREFIX}a
+		addr add 192.0.2.2/24 dev other
+		link set other up
+	END
+	_pair_side "${NS_PREFIX}a" 1
+	wait_for 20 lost one
+	wait_for 10 _answers_at 7001
+	in_ns a "$KSOCKET_TESTS/udp_flood" -c 3 -w 1 -a 192.0.2.2 7000 >/dev/null ||
+		true
+	assert_eq "rx_packets of one" "$(counter rx_packets b)" 0
+	refute ctl replace one listen 0.0.0.0:7001 echo
+	refute ctl show one
+	wait_for 20 happened 1 "stopped one error"
+	rmmod ksocket
+}
+
+# Services at one port, each with a device of its own, wait beside each other.
+two_lost() {
+	local threads=1
+	[ "$(nproc)" = 1 ] || threads=2
+	begin
+	ns_ip b link add dum0 type dummy 2>/dev/null ||
+		ns_ip b link add dum0 type veth peer name dum1
+	ns_ip b link set dum0 up
+	ctl add one listen 0.0.0.0:7000 echo dev dum0
+	ctl add two listen 0.0.0.0:7000 echo dev veth0 threads $threads
+	ns_ip b link del dum0
+	unplug
+	wait_for 20 lost one
+	wait_for 20 lost two
+	plug
+	wait_for 20 found two
+	udp_answers 7000
+	ctl reset two
+	udp_answers 7000
+	[ $threads = 1 ] || all_threads_work two
+	lost one || fail "a device that is gone was found"
+	rmmod ksocket
+}
+
 # A link-local address belongs to a device, by its index.
 link_local() {
 	local scope
@@ -187,11 +240,16 @@ link_local() {
 	scope=$(ns_ip a -o link show veth0)
 	in_ns a "$KSOCKET_TESTS/udp_flood" -c 5 -w 1 -a "fe80::b%${scope%%:*}" 7000
 	listener "$TMP/got" 100 a ::
-	tell UDP4:127.0.0.1:7001 one b
-	wait_for 20 lines_at_least "$TMP/got" 1
+	wait_for 20 _relayed
 	listened
 	balanced b
 	rmmod ksocket
+}
+
+_relayed() {
+	tell UDP4:127.0.0.1:7001 one b
+	pause 0.1
+	lines_at_least "$TMP/got" 1
 }
 
 # A beacon goes out by its device, by either transport.
@@ -261,6 +319,8 @@ ksocket_run_tests \
 	back:"a device is deleted and made again" \
 	renamed:"a device is renamed" \
 	index_given_again:"the index of a device that is gone is another's" \
+	index_given_at_once:"likewise at once; a replace that fails" \
+	two_lost:"services at one port whose devices are gone" \
 	link_local:"link-local addresses, of the service and of the receiver" \
 	beacon:"a beacon with a device" \
 	killed_group:"ss -K of sockets that share a port" \

@@ -10,7 +10,7 @@
  * know by its name. A device that is renamed keeps its index, and the service takes
  * the new name. A device that is deleted is lost; the service waits for the next one
  * of that name, and its sockets are bound to no device meanwhile, as an index may be
- * given again. The notifier runs under RTNL and queues a work; the work takes the
+ * given again; so the notifier notes which were given up. It runs under RTNL and queues a work; the work takes the
  * namespace's lock and never RTNL, under which others wait for that lock.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -38,9 +38,14 @@ static struct notifier_block ksocket_follow_addresses6 = {
 	.notifier_call = ksocket_follow_address6,
 };
 
-static void ksocket_follow_queue(struct ksocket_net *kn)
+/* @ifindex is that of a device that is deleted, or 0. */
+static void ksocket_follow_queue(struct ksocket_net *kn, int ifindex)
 {
+	struct ksocket_gone *gone = &kn->follow_gone;
+
 	spin_lock(&kn->follow_lock);
+	if (ifindex)
+		gone->ifindex[gone->count++ % KSOCKET_FOLLOW_GONE] = ifindex;
 	if (!kn->follow_closed)
 		ksocket_watch_queue(&kn->follow);
 	spin_unlock(&kn->follow_lock);
@@ -50,16 +55,25 @@ static void ksocket_follow_queue(struct ksocket_net *kn)
 static int ksocket_follow_netdev(struct notifier_block *nb, unsigned long event,
 				 void *data)
 {
-	struct net *net = dev_net(netdev_notifier_info_to_dev(data));
+	const struct net_device *dev = netdev_notifier_info_to_dev(data);
+	struct net *net = dev_net(dev);
 
 	switch (event) {
 	case NETDEV_REGISTER:
-	case NETDEV_UNREGISTER:
+		/*
+		 * The loopback device comes before what we keep for a namespace,
+		 * which may even have no place for it: net_alloc() may have been
+		 * before the module was there.
+		 */
+		if (dev->flags & IFF_LOOPBACK)
+			break;
+		fallthrough;
 	case NETDEV_CHANGENAME:
 	case NETDEV_CHANGEUPPER:	/* it may be in a VRF now, or in none */
-		/* The loopback device comes before what we keep for a namespace. */
-		if (ksocket_net(net))
-			ksocket_follow_queue(ksocket_net(net));
+		ksocket_follow_queue(ksocket_net(net), 0);
+		break;
+	case NETDEV_UNREGISTER:
+		ksocket_follow_queue(ksocket_net(net), dev->ifindex);
 	}
 	return NOTIFY_DONE;
 }
@@ -182,23 +196,50 @@ static void ksocket_follow_lose(struct ksocket_service *svc,
 	ksocket_nl_device(svc, device, 0);
 }
 
+/* Return: a device with that index was deleted since the work has last looked. */
+static bool ksocket_follow_was_deleted(const struct ksocket_gone *gone, int ifindex)
+{
+	unsigned int i;
+
+	for (i = 0; i < min(gone->count, KSOCKET_FOLLOW_GONE); i++)
+		if (gone->ifindex[i] == ifindex)
+			return true;
+	return false;
+}
+
+/* Is the device still there? If so, it may have another name. */
+static bool ksocket_follow_stays(struct ksocket_service *svc,
+				 enum ksocket_device_role role,
+				 const struct ksocket_gone *gone)
+{
+	int ifindex = ksocket_follow_index(&svc->cfg, role);
+	char name[IFNAMSIZ];
+
+	if (ksocket_follow_was_deleted(gone, ifindex) ||
+	    !ksocket_follow_name(svc->net, ifindex, name))
+		return false;
+	/* So many were deleted that not all are known: only the name counts. */
+	if (gone->count > KSOCKET_FOLLOW_GONE &&
+	    strcmp(name, svc->devices[role].name))
+		return false;
+
+	ksocket_follow_rename(svc, role, name);
+	return true;
+}
+
 /* Return: the service has to be bound again. */
 static bool ksocket_follow_device(struct ksocket_service *svc,
-				  enum ksocket_device_role role)
+				  enum ksocket_device_role role,
+				  const struct ksocket_gone *gone)
 {
 	struct ksocket_device *device = &svc->devices[role];
 	bool was_lost = device->lost;
-	char name[IFNAMSIZ];
 	int ifindex;
 
 	if (!device->name[0])
 		return false;
-	if (!was_lost &&
-	    ksocket_follow_name(svc->net, ksocket_follow_index(&svc->cfg, role),
-				name)) {
-		ksocket_follow_rename(svc, role, name);
+	if (!was_lost && ksocket_follow_stays(svc, role, gone))
 		return false;
-	}
 
 	if (!was_lost)
 		ksocket_follow_lose(svc, role);
@@ -220,7 +261,7 @@ static bool ksocket_follow_routes(struct ksocket_service *svc)
 	if (!svc->devices[KSOCKET_DEVICE_BOUND].name[0])
 		return false;
 	if (svc->devices[KSOCKET_DEVICE_BOUND].lost)
-		ifindex = KSOCKET_NO_DEVICE;
+		ifindex = ksocket_no_device(svc);
 	else if (ksocket_has_listener(cfg))
 		ifindex = ksocket_follow_vrf(svc->net, cfg->ifindex);
 	else
@@ -240,9 +281,21 @@ static int ksocket_follow_rebind(struct ksocket_service *svc)
 
 	if (!svc->transport->rebind)
 		return 0;
-	for (i = 0; i < svc->cfg.threads && !err; i++)
-		err = svc->transport->rebind(&svc->workers[i]);
+	for (i = 0; i < svc->cfg.threads; i++)
+		err = svc->transport->rebind(&svc->workers[i]) ? : err;
 	return err;
+}
+
+/* Has a socket no port, as it could not be bound again? */
+static bool ksocket_follow_is_unbound(const struct ksocket_service *svc)
+{
+	unsigned int i;
+
+	for (i = 0; i < svc->cfg.threads; i++)
+		if (svc->workers[i].listen &&
+		    !READ_ONCE(inet_sk(svc->workers[i].listen->sk)->inet_num))
+			return true;
+	return false;
 }
 
 static void ksocket_follow_tell_back(struct ksocket_service *svc,
@@ -278,18 +331,21 @@ static void ksocket_follow_move(struct ksocket_service *svc, const bool moved[])
 	}
 }
 
-static void ksocket_follow_service(struct ksocket_service *svc)
+static void ksocket_follow_service(struct ksocket_service *svc,
+				   const struct ksocket_gone *gone)
 {
+	bool any = ksocket_follow_is_unbound(svc);
 	bool moved[KSOCKET_DEVICE_MAX];
-	bool any = false, routes;
+	bool routes;
 	int role;
 
 	for (role = 0; role < KSOCKET_DEVICE_MAX; role++) {
-		moved[role] = ksocket_follow_device(svc, role);
+		moved[role] = ksocket_follow_device(svc, role, gone);
 		any = any || moved[role];
 	}
 	routes = ksocket_follow_routes(svc);
 	/* The reply sockets are connected again before they send. */
+	smp_mb__before_atomic(); /* pairs with the barriers where they connect */
 	if (any || routes)
 		atomic_inc(&svc->kn->addresses_gen);
 	if (any)
@@ -300,10 +356,15 @@ static void ksocket_follow_work(struct work_struct *work)
 {
 	struct ksocket_net *kn = container_of(work, struct ksocket_net, follow);
 	struct ksocket_service *svc;
+	struct ksocket_gone gone;
 
 	mutex_lock(&kn->lock);
+	spin_lock(&kn->follow_lock);
+	gone = kn->follow_gone;
+	kn->follow_gone.count = 0;
+	spin_unlock(&kn->follow_lock);
 	list_for_each_entry(svc, &kn->services, node)
-		ksocket_follow_service(svc);
+		ksocket_follow_service(svc, &gone);
 	mutex_unlock(&kn->lock);
 }
 
@@ -334,22 +395,24 @@ void ksocket_follow_start(struct ksocket_service *svc)
 		any = any || device->name[0];
 	}
 	if (any)
-		ksocket_follow_queue(svc->kn);
+		ksocket_follow_queue(svc->kn, 0);
 }
 
 /**
  * ksocket_follow_ifindex() - the device that a listen socket has to be bound to
  * @svc: the service
  *
- * Return: the index, 0 for any, or %KSOCKET_NO_DEVICE while a device is lost.
+ * The scope of a link-local address comes first, as it does in bind().
+ *
+ * Return: the index, 0 for any, or ksocket_no_device() while a device is lost.
  */
 int ksocket_follow_ifindex(const struct ksocket_service *svc)
 {
 	if (svc->devices[KSOCKET_DEVICE_BOUND].lost ||
 	    svc->devices[KSOCKET_DEVICE_LISTEN].lost)
-		return KSOCKET_NO_DEVICE;
-	return READ_ONCE(svc->cfg.ifindex) ? :
-	       ksocket_follow_scope(&svc->cfg.listen);
+		return ksocket_no_device(svc);
+	return ksocket_follow_scope(&svc->cfg.listen) ? :
+	       READ_ONCE(svc->cfg.ifindex);
 }
 
 /**
@@ -366,6 +429,19 @@ bool ksocket_follow_is_lost(const struct ksocket_service *svc)
 		if (svc->devices[role].lost)
 			return true;
 	return false;
+}
+
+/**
+ * ksocket_follow_settle() - wait until the devices are known that there are by now
+ * @kn: the namespace
+ *
+ * Who makes a device and asks for a service on it must not find the one before.
+ *
+ * Context: process context, may sleep; without the namespace's lock.
+ */
+void ksocket_follow_settle(struct ksocket_net *kn)
+{
+	flush_work(&kn->follow);
 }
 
 /**

@@ -334,6 +334,9 @@ int ksocket_tcp_connect(const struct ksocket_service *svc, struct socket *sock)
 	union ksocket_addr addr = cfg->reply;
 	int err = 0;
 
+	/* Its index may be another's by now. */
+	if (READ_ONCE(svc->devices[KSOCKET_DEVICE_REPLY].lost))
+		return -ENETUNREACH;
 	if (cfg->reply_ifindex)
 		err = sock_bindtoindex(sock->sk, cfg->reply_ifindex, true);
 	if (err)

@@ -5,6 +5,8 @@
  * Kernel sockets hold no reference on their namespace, which is what lets a
  * namespace die with a service inside; the pernet exit closes them in time.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/kthread.h>
 #include <linux/sched/signal.h>
 #include <linux/udp.h>
@@ -142,6 +144,9 @@ static int ksocket_udp_connect(struct ksocket_worker *worker,
 	union ksocket_addr addr = cfg->reply;
 	int err = 0;
 
+	/* Its index may be another's by now. */
+	if (READ_ONCE(worker->svc->devices[KSOCKET_DEVICE_REPLY].lost))
+		return -ENETUNREACH;
 	if (cfg->reply_ifindex)
 		err = sock_bindtoindex(sock->sk, cfg->reply_ifindex, true);
 	if (!err)
@@ -217,6 +222,7 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	ksocket_sock_set_sndbuf(sock->sk, cfg->sndbuf);
 	ksocket_udp_set_no_wait(sock->sk);
 	gen = atomic_read(&worker->svc->kn->addresses_gen);
+	smp_rmb();	/* what it is about is read after it */
 	err = ksocket_udp_connect(worker, sock);
 	if (!err)
 		err = kernel_getsockname(sock, &addr.sa);
@@ -242,6 +248,7 @@ static int ksocket_udp_reconnect(struct ksocket_worker *worker)
 	union ksocket_addr addr = {};
 	int err;
 
+	smp_rmb();	/* what it is about is read after it */
 	ksocket_udp_clear_source(worker);
 	/* "ss -K" has broken the connection, and left that as an error too. */
 	if (sock->sk->sk_state != TCP_ESTABLISHED)
@@ -615,25 +622,34 @@ union ksocket_udp_control {
  *
  * A change of its device takes a socket out of the group that shares the port, and
  * only get_port() puts it in: so it gives up the port, under its lock, for as long.
- * What comes in between finds the sockets of the other threads.
+ * What comes in between finds the sockets of the other threads. Without a device it
+ * hears nothing, and needs no group.
  *
  * Context: process context, may sleep.
- * Return: 0 or a negative errno, and it hears nothing then.
+ * Return: 0; or a negative errno, and it hears nothing then.
  */
 int ksocket_udp_rebind(struct ksocket_worker *worker)
 {
 	const struct ksocket_service *svc = worker->svc;
+	u16 port = ksocket_addr_port(&svc->cfg.listen);
 	struct sock *sk = worker->listen->sk;
 	int err;
 
-	if (svc->cfg.threads == 1)
+	if (svc->cfg.threads == 1 || ksocket_follow_is_lost(svc))
 		return ksocket_sock_rebind(worker);
 
 	lock_sock(sk);
 	sk->sk_prot->unhash(sk);
 	WRITE_ONCE(sk->sk_bound_dev_if, ksocket_follow_ifindex(svc));
 	sk_dst_reset(sk);
-	err = sk->sk_prot->get_port(sk, ksocket_addr_port(&svc->cfg.listen));
+	err = sk->sk_prot->get_port(sk, port);
+	/* Another may have the port there. Keep it at least where nothing comes from. */
+	if (err) {
+		WRITE_ONCE(sk->sk_bound_dev_if, ksocket_no_device(svc));
+		sk->sk_prot->get_port(sk, port);
+	}
+	/* Without a port it may have been given one to send from. */
+	inet_sk(sk)->inet_sport = htons(port);
 	release_sock(sk);
 	return err ? -EADDRINUSE : 0;
 }
@@ -647,7 +663,9 @@ int ksocket_udp_rebind(struct ksocket_worker *worker)
  */
 void ksocket_udp_mend(struct ksocket_worker *worker)
 {
-	ksocket_udp_rebind(worker);
+	if (ksocket_udp_rebind(worker))
+		pr_err_ratelimited("service %s: another has its port, replace it to have a thread hear again\n",
+				   worker->svc->cfg.name);
 }
 
 static int ksocket_udp_send(struct socket *sock, struct msghdr *msg,

@@ -119,7 +119,7 @@ static_build() {
 }
 
 # Vendors keep the number of a kernel and renew what is in it.
-VENDOR_KERNELS="6.1 6.12"
+VENDOR_KERNELS=${VENDOR_KERNELS:-6.1 6.12}
 VENDOR_NUMBER=5.14
 
 # check_vendor KERNEL SOURCE - what is found out about the kernel does not change
