@@ -95,6 +95,7 @@ left_out() {
 			n = split($1, where, ",")
 			for (i = 1; i <= n; i++) {
 				if (where[i] == kernel) here = 1
+				else if (where[i] == "soak") elsewhere = 1
 				else if (where[i] != "" && index(kernels, " " where[i] " ")) elsewhere = 1
 			}
 			if (here || !elsewhere) next
