@@ -10,8 +10,9 @@
  * know by its name. A device that is renamed keeps its index, and the service takes
  * the new name. A device that is deleted is lost; the service waits for the next one
  * of that name, and its sockets are bound to no device meanwhile, as an index may be
- * given again; so the notifier notes which were given up. It runs under RTNL and queues a work; the work takes the
- * namespace's lock and never RTNL, under which others wait for that lock.
+ * given again; so the notifier notes which were given up. It runs under RTNL and
+ * queues a work; the work takes the namespace's lock and never RTNL, under which
+ * others wait for that lock.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
