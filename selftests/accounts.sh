@@ -41,7 +41,8 @@ in_cgroup() (
 )
 
 load_in_cgroup() {
-	in_cgroup insmod "$KSOCKET_KO" ${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "$@"
+	for_all "$@"
+	in_cgroup insmod "$KSOCKET_KO" ${FOR_ALL[@]+"${FOR_ALL[@]}"} "$@"
 }
 
 # stat_of FILE KEY: a number from a file of the cgroup

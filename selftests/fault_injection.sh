@@ -63,8 +63,9 @@ walk() {
 	_can_fault
 	_reset
 	[ -n "${KSOCKET_SOAK:-}" ] || only_below do_one_initcall
+	for_all "${@:2}"
 	"$KSOCKET_TESTS/fault_walk" ${tcp[@]+"${tcp[@]}"} $PORT "$1" "$KSOCKET_KO" \
-		${KSOCKET_PARAMS[@]+"${KSOCKET_PARAMS[@]}"} "listen_port=$PORT" "${@:2}" && rc=0 || rc=$?
+		${FOR_ALL[@]+"${FOR_ALL[@]}"} "listen_port=$PORT" "${@:2}" && rc=0 || rc=$?
 	_reset
 	return "$rc"
 }
