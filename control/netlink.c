@@ -976,6 +976,19 @@ static struct sk_buff *ksocket_nl_event_new(struct net *net, u8 cmd, void **hdr)
 	return NULL;
 }
 
+/* One that begins with the name of a service. */
+static struct sk_buff *ksocket_nl_event_named(struct net *net, u8 cmd,
+					      const char *name, void **hdr)
+{
+	struct sk_buff *msg = ksocket_nl_event_new(net, cmd, hdr);
+
+	if (!msg || !nla_put_string(msg, KSOCKET_A_SERVICE_NAME, name))
+		return msg;
+
+	nlmsg_free(msg);
+	return NULL;
+}
+
 /* Who has no room for it is told so by his socket (ENOBUFS). */
 static void ksocket_nl_event_send(struct net *net, struct sk_buff *msg,
 				  void *hdr, int err)
@@ -998,15 +1011,14 @@ static void ksocket_nl_losses(const struct ksocket_service *svc, u8 cmd,
 	void *hdr;
 	int err;
 
-	msg = ksocket_nl_event_new(svc->net, cmd, &hdr);
+	msg = ksocket_nl_event_named(svc->net, cmd, svc->cfg.name, &hdr);
 	if (!msg)
 		return;
 
-	err = nla_put_string(msg, KSOCKET_A_SERVICE_NAME, svc->cfg.name);
-	if (!err && svc->cfg.proto == KSOCKET_PROTO_TCP)
+	if (svc->cfg.proto == KSOCKET_PROTO_TCP)
 		err = ksocket_nl_put_closes(msg, KSOCKET_A_SERVICE_CLOSES,
 					    lost->closes);
-	else if (!err)
+	else
 		err = ksocket_nl_put_drops(msg, KSOCKET_A_SERVICE_DROPS,
 					   lost->drops);
 	ksocket_nl_event_send(svc->net, msg, hdr, err);
@@ -1042,16 +1054,13 @@ void ksocket_nl_stopped(struct net *net, const char *name,
 {
 	struct sk_buff *msg;
 	void *hdr;
-	int err;
 
-	msg = ksocket_nl_event_new(net, KSOCKET_CMD_SERVICE_STOPPED, &hdr);
-	if (!msg)
-		return;
-
-	err = nla_put_string(msg, KSOCKET_A_SERVICE_NAME, name);
-	if (!err)
-		err = nla_put_u32(msg, KSOCKET_A_SERVICE_STOP_REASON, reason);
-	ksocket_nl_event_send(net, msg, hdr, err);
+	msg = ksocket_nl_event_named(net, KSOCKET_CMD_SERVICE_STOPPED, name,
+				     &hdr);
+	if (msg)
+		ksocket_nl_event_send(net, msg, hdr,
+				      nla_put_u32(msg, KSOCKET_A_SERVICE_STOP_REASON,
+						  reason));
 }
 
 /**
@@ -1071,14 +1080,11 @@ void ksocket_nl_receiver(const struct ksocket_service *svc, bool unreachable,
 	void *hdr;
 	int bad;
 
-	msg = ksocket_nl_event_new(svc->net, cmd, &hdr);
+	msg = ksocket_nl_event_named(svc->net, cmd, svc->cfg.name, &hdr);
 	if (!msg)
 		return;
 
-	bad = nla_put_string(msg, KSOCKET_A_SERVICE_NAME, svc->cfg.name);
-	if (!bad)
-		bad = ksocket_nl_put_addr(msg, KSOCKET_A_SERVICE_REPLY,
-					  &svc->cfg.reply);
+	bad = ksocket_nl_put_addr(msg, KSOCKET_A_SERVICE_REPLY, &svc->cfg.reply);
 	if (!bad && unreachable)
 		bad = nla_put_u32(msg, KSOCKET_A_SERVICE_ERROR, err);
 	ksocket_nl_event_send(svc->net, msg, hdr, bad);
@@ -1100,14 +1106,11 @@ void ksocket_nl_device(const struct ksocket_service *svc,
 	void *hdr;
 	int err;
 
-	msg = ksocket_nl_event_new(svc->net, cmd, &hdr);
+	msg = ksocket_nl_event_named(svc->net, cmd, svc->cfg.name, &hdr);
 	if (!msg)
 		return;
 
-	err = nla_put_string(msg, KSOCKET_A_SERVICE_NAME, svc->cfg.name);
-	if (!err)
-		err = nla_put_string(msg, KSOCKET_A_SERVICE_DEVICE,
-				     device->name);
+	err = nla_put_string(msg, KSOCKET_A_SERVICE_DEVICE, device->name);
 	if (!err && ifindex)
 		err = nla_put_u32(msg, KSOCKET_A_SERVICE_IFINDEX, ifindex);
 	ksocket_nl_event_send(svc->net, msg, hdr, err);

@@ -8,7 +8,9 @@
 . "$(dirname "$0")/lib.sh"
 
 CTL=$KSOCKET_TESTS/ksocketctl
-read -r ROUNDS <<<"$([ -z "${KSOCKET_SOAK:-}" ] && echo 5 || echo 100)"
+ROUNDS=5 THREADS=1
+[ -z "${KSOCKET_SOAK:-}" ] || ROUNDS=100
+[ "$(nproc)" = 1 ] || THREADS=2
 
 # ctl ARGUMENT...: in b
 ctl() {
@@ -50,7 +52,7 @@ found() {
 	! lost "$1"
 }
 
-# udp_answers PORT, tcp_answers PORT: for a; COUNT datagrams from as many ports
+# udp_answers PORT, tcp_answers PORT: for a; 20 datagrams from as many ports
 udp_answers() {
 	in_ns a "$KSOCKET_TESTS/udp_flood" -c 20 -p 20 -w 1 -a 192.0.2.2 "$1" ||
 		fail "port $1: an answer is missing"
@@ -74,13 +76,12 @@ assert len(each) == 2 and min(each) > 0, each'
 
 # What it has counted stays, and the sockets of all threads share the port again.
 back() {
-	local name port threads=1
-	[ "$(nproc)" = 1 ] || threads=2
+	local name port
 	begin
 	ctl add one listen 0.0.0.0:7000 echo dev veth0
-	ctl add two listen 0.0.0.0:7001 echo dev veth0 threads $threads
-	ctl add six listen '[::]:7002' echo dev veth0 threads $threads
-	ctl add tcp listen 0.0.0.0:7003 echo proto tcp dev veth0 threads $threads
+	ctl add two listen 0.0.0.0:7001 echo dev veth0 threads $THREADS
+	ctl add six listen '[::]:7002' echo dev veth0 threads $THREADS
+	ctl add tcp listen 0.0.0.0:7003 echo proto tcp dev veth0 threads $THREADS
 	ctl add any listen 0.0.0.0:7004 echo
 	udp_answers 7000
 	for _ in 1 2; do
@@ -102,7 +103,7 @@ back() {
 		tcp_answers 7003
 	done
 	assert_eq "rx_packets of one" "$(counter rx_packets b)" 60
-	[ $threads = 1 ] || { all_threads_work two && all_threads_work six; }
+	[ $THREADS = 1 ] || { all_threads_work two && all_threads_work six; }
 	for name in one two six tcp; do
 		wait_for 20 happened 2 "device-gone $name veth0"
 		wait_for 20 happened 2 "device-back $name veth0"
@@ -149,48 +150,50 @@ _answers_at() {
 	in_ns a "$KSOCKET_TESTS/udp_flood" -c 1 -w 1 -a 192.0.2.2 "$1" >/dev/null
 }
 
-# The index of a device that is gone may be given to another.
-index_given_again() {
-	local index
+# begin_bound: one is bound to a device of index INDEX, two is not
+begin_bound() {
 	begin
 	ctl add one listen 0.0.0.0:7000 echo dev veth0
 	ctl add two listen 0.0.0.0:7001 echo
-	index=$(ns_ip b -o link show veth0)
-	index=${index%%:*}
+	INDEX=$(ns_ip b -o link show veth0)
+	INDEX=${INDEX%%:*}
+}
+
+# one_is_deaf: where two is heard, one has taken nothing
+one_is_deaf() {
+	in_ns a "$KSOCKET_TESTS/udp_flood" -c 3 -w 1 -a 192.0.2.2 7000 >/dev/null ||
+		true
+	assert_eq "rx_packets of one" "$(counter rx_packets b)" 0
+}
+
+# The index of a device that is gone may be given to another.
+index_given_again() {
+	begin_bound
 	unplug
 	wait_for 20 lost one
-	ns_ip b link add other index "$index" type veth peer name veth0 netns "${NS_PREFIX}a"
+	ns_ip b link add other index "$INDEX" type veth peer name veth0 netns "${NS_PREFIX}a"
 	ns_ip b addr add 192.0.2.2/24 dev other
 	ns_ip b link set other up
 	_pair_side "${NS_PREFIX}a" 1
 	udp_answers 7001
-	in_ns a "$KSOCKET_TESTS/udp_flood" -c 3 -w 1 -a 192.0.2.2 7000 >/dev/null ||
-		true
-	assert_eq "rx_packets of one" "$(counter rx_packets b)" 0
+	one_is_deaf
 	rmmod ksocket
 }
 
 # Likewise at once, before anything has looked. A replace that fails has nothing to
 # go back to.
 index_given_at_once() {
-	local index
-	begin
-	ctl add one listen 0.0.0.0:7000 echo dev veth0
-	ctl add two listen 0.0.0.0:7001 echo
-	index=$(ns_ip b -o link show veth0)
-	index=${index%%:*}
+	begin_bound
 	ip -n "${NS_PREFIX}b" -batch - <<-END
 		link del veth0
-		link add other index $index type veth peer name veth0 netns ${NS_PREFIX}a
+		link add other index $INDEX type veth peer name veth0 netns ${NS_PREFIX}a
 		addr add 192.0.2.2/24 dev other
 		link set other up
 	END
 	_pair_side "${NS_PREFIX}a" 1
 	wait_for 20 lost one
 	wait_for 10 _answers_at 7001
-	in_ns a "$KSOCKET_TESTS/udp_flood" -c 3 -w 1 -a 192.0.2.2 7000 >/dev/null ||
-		true
-	assert_eq "rx_packets of one" "$(counter rx_packets b)" 0
+	one_is_deaf
 	refute ctl replace one listen 0.0.0.0:7001 echo
 	refute ctl show one
 	wait_for 20 happened 1 "stopped one error"
@@ -199,14 +202,12 @@ index_given_at_once() {
 
 # Services at one port, each with a device of its own, wait beside each other.
 two_lost() {
-	local threads=1
-	[ "$(nproc)" = 1 ] || threads=2
 	begin
 	ns_ip b link add dum0 type dummy 2>/dev/null ||
 		ns_ip b link add dum0 type veth peer name dum1
 	ns_ip b link set dum0 up
 	ctl add one listen 0.0.0.0:7000 echo dev dum0
-	ctl add two listen 0.0.0.0:7000 echo dev veth0 threads $threads
+	ctl add two listen 0.0.0.0:7000 echo dev veth0 threads $THREADS
 	ns_ip b link del dum0
 	unplug
 	wait_for 20 lost one
@@ -216,7 +217,7 @@ two_lost() {
 	udp_answers 7000
 	ctl reset two
 	udp_answers 7000
-	[ $threads = 1 ] || all_threads_work two
+	[ $THREADS = 1 ] || all_threads_work two
 	lost one || fail "a device that is gone was found"
 	rmmod ksocket
 }
@@ -252,7 +253,7 @@ _relayed() {
 	lines_at_least "$TMP/got" 1
 }
 
-# A beacon goes out by its device, by either transport.
+# A beacon goes out by its device.
 beacon() {
 	begin
 	listener "$TMP/got" 100000 a

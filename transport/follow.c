@@ -257,7 +257,7 @@ static bool ksocket_follow_device(struct ksocket_service *svc,
 static bool ksocket_follow_routes(struct ksocket_service *svc)
 {
 	struct ksocket_config *cfg = &svc->cfg;
-	int ifindex = cfg->reply_ifindex;
+	int ifindex;
 
 	if (!svc->devices[KSOCKET_DEVICE_BOUND].name[0])
 		return false;
@@ -346,9 +346,10 @@ static void ksocket_follow_service(struct ksocket_service *svc,
 	}
 	routes = ksocket_follow_routes(svc);
 	/* The reply sockets are connected again before they send. */
-	smp_mb__before_atomic(); /* pairs with the barriers where they connect */
-	if (any || routes)
+	if (any || routes) {
+		smp_mb__before_atomic(); /* pairs with the barriers there */
 		atomic_inc(&svc->kn->addresses_gen);
+	}
 	if (any)
 		ksocket_follow_move(svc, moved);
 }

@@ -105,9 +105,9 @@ left_out() {
 }
 
 tests_on() {
-	local kernel=$1 label=$2 params=$3 tests=$4 timeout=1200 except=()
+	local kernel=$1 label=$2 params=$3 tests=$4 timeout=1200 except
 	shift 4
-	except=(--env KSOCKET_EXCEPT="$(left_out "$kernel")")
+	except=$(left_out "$kernel")
 	! is_own "$kernel" || timeout=3000
 	if has "$PARTS" static; then
 		MAKEARGS=$(build_args "$kernel")
@@ -117,7 +117,7 @@ tests_on() {
 	LABEL=$label OUT=$logs/$(basename "$tests") "$VM_DIR/run-tests.sh" "$kernel" "$tests" "$1" \
 		--timeout "${VM_TIMEOUT:-$timeout}" ${KSOCKET_SOAK:+--env KSOCKET_SOAK=1} \
 		${KSOCKET_SEED:+--env KSOCKET_SEED="$KSOCKET_SEED"} ${special:-} \
-		--env KSOCKET_PARAMS="$params" "${except[@]}"
+		--env KSOCKET_PARAMS="$params" --env KSOCKET_EXCEPT="$except"
 }
 
 # tests_guest KERNEL LABEL PARAMS NAME [PROGRAM...] - one guest that runs these
@@ -164,7 +164,8 @@ datapaths_on() {
 # guests share them, so that whoever comes free goes on with the next.
 tests_turn() {
 	local kernel=$1 label=$1 params='' first=$3 name=tests-$1-$2
-	local guests=1 program programs long special='' all=() share=() i n=0
+	local guests=1 program programs long special='' all=() share=() i n=0 out
+	out=$(left_out "$kernel")
 	! is_own "$kernel" || guests=3
 	if [ "$2" != default ]; then
 		label=$kernel/$2
@@ -178,7 +179,7 @@ tests_turn() {
 	for program in "${all[@]}"; do
 		if [ "$first" = no ] && has "$OWN_PARAMS" "$program"; then
 			continue
-		elif has "$(left_out "$kernel")" "$program:*"; then
+		elif has "$out" "$program:*"; then
 			continue
 		elif has "$OWN_KERNELS" "$program" && ! is_own "$kernel"; then
 			continue
