@@ -31,13 +31,13 @@ transport=${TRANSPORT:-udp}
 cpu=$TCG_CPU
 case $transport in
 udp)
-	guest=guest.sh name=bench image=bench stored=stored-$kernel.json
+	guest=guest.sh name=bench needs=bench stored=stored-$kernel.json
 	short_contenders="recvmmsg ksocket-copy ksocket-zerocopy ksocket-softirq
 		ksocket-zerocopy-gro ksocket-softirq-gro"
 	short_columns="echo64 echo1400 relay64 ping64"
 	;;
 tcp)
-	guest=guest-tcp.sh name=bench-tcp image=base stored=stored-tcp-$kernel.json
+	guest=guest-tcp.sh name=bench-tcp needs=python stored=stored-tcp-$kernel.json
 	short_contenders="epoll ksocket-copy ksocket-zerocopy"
 	short_columns="echo-bulk1 relay-bulk1 echo-ping1 relay-ping1"
 	# QEMU counts a fast string instruction as one for each byte, and copies are
@@ -48,11 +48,11 @@ tcp)
 esac
 out=${BENCH_OUT:-$CACHE/$name}
 if [ -n "${BENCH_SHORT:-}" ]; then
-	image=base
+	needs=python
 	export BENCH_CONTENDERS=$short_contenders BENCH_COLUMNS=$short_columns
 	BASELINE=${BASELINE:-$BENCH/$stored}
 fi
-if [ "$image" = base ]; then "$VM_DIR/deps.sh" vm python; else "$VM_DIR/deps.sh" vm bench; fi
+"$VM_DIR/deps.sh" vm "$needs"
 mkdir -p "$out"
 work=$(mktemp -d "$CACHE/bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -65,7 +65,7 @@ cp "$BENCH"/Kbuild "$BENCH"/bench_payload.h "$BENCH"/bench_load.c "$BENCH"/bench
 "$VM_DIR/build.sh" "$kernel" "$work/load" "$work/ko" >/dev/null
 cp "$work"/ko/*.ko "$BENCH"/contenders.sh "$BENCH/$guest" "$work/bin"
 "$BENCH/programs.sh" "$work/bin"
-[ "$image" = base ] ||
+[ "$needs" = python ] ||
 	clang -O2 -g -target bpf -I"/usr/include/$(uname -m)-linux-gnu" \
 		-c "$BENCH/bench_bpf.c" -o "$work/bin/bench_bpf.o"
 
@@ -74,7 +74,7 @@ for name in BENCH_COUNT BENCH_CONTENDERS BENCH_COLUMNS BENCH_FAMILIES; do
 	[ -z "${!name:-}" ] || options+=(--env "$name=${!name}")
 done
 step boot "a guest that counts instructions"
-KSOCKET_ACCEL=tcg "$VM_DIR/vm.sh" "$kernel" --image "$image" --smp 1 --ko "$ko" \
+KSOCKET_ACCEL=tcg "$VM_DIR/vm.sh" "$kernel" --smp 1 --ko "$ko" \
 	--qemu "-icount shift=0,align=off,sleep=off -cpu $cpu" \
 	--append 'mitigations=off nokaslr tsc=reliable clocksource=tsc' \
 	--add "$work/bin:/usr/lib/ksocket/bench" --timeout 3000 \

@@ -1,26 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# image.sh [base|trace|bench|clients|small [ARCH]] - make the guest's root file system
+# image.sh [base|trace|clients|small [ARCH]] - make the guest's root file system
 # as a cpio archive and print its path. "base" is what nearly all tests need and
 # small, for a guest unpacks it at every boot; "trace" adds bpftrace, whose compiler is
-# larger than everything else together; "bench" what ksocket is compared with;
-# "clients" programs of others that talk TCP, and a web server in Python; "small" is
-# what guest_programs need, on any architecture.
+# larger than everything else together; "clients" programs of others that talk TCP, and
+# a web server in Python; "small" is what guest_programs need, on any architecture.
 
 set -eu -o pipefail
 # shellcheck source=selftests/vm/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 PACKAGES="bash dash coreutils sed grep mawk findutils diffutils util-linux procps
-	kmod mount hostname iproute2 iputils-ping nftables ethtool socat netcat-openbsd tcpdump
+	kmod mount hostname iproute2 iputils-ping nftables ipvsadm ethtool socat netcat-openbsd tcpdump
 	bpftool trace-cmd python3-minimal libpython3.11-minimal libpython3.11-stdlib python3-yaml libyaml-0-2
 	libmnl0 libjansson4
 	libc-bin netbase"
 SMALL_PACKAGES="bash dash coreutils sed grep mawk util-linux kmod mount hostname iproute2 ethtool socat
 	libmnl0 libjansson4 netbase"
 TRACE_PACKAGES="bpftrace"
-BENCH_PACKAGES="ipvsadm"
 CLIENTS_PACKAGES="curl iperf3 ncat nmap"
 
 # Drawn in by dependencies and of no use to a guest without a package manager.
@@ -95,7 +93,6 @@ main() {
 	local kind=${1:-base} arch=${2:-amd64} name conf pkgs=$PACKAGES list out
 	case $kind in
 	trace) pkgs="$pkgs $TRACE_PACKAGES" ;;
-	bench) pkgs="$pkgs $BENCH_PACKAGES" ;;
 	clients) pkgs="$pkgs $CLIENTS_PACKAGES" ;;
 	small) pkgs=$SMALL_PACKAGES ;;
 	esac

@@ -13,8 +13,8 @@
 #   --timeout SEC   for the whole guest (default 120): not counting the time in which
 #                   it waits for a processor of this machine, and times the factor
 #                   by which the guest finds itself slow (see init)
-#   --image KIND    base (default; small on another architecture), trace, bench or
-#                   clients (see image.sh)
+#   --image KIND    base (default; small on another architecture), trace or clients
+#                   (see image.sh)
 #   --memory MB     --smp N
 #   --qemu 'ARGS'   more arguments for QEMU
 #   --out DIR       keep console.log, result.log and verdict there
