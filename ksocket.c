@@ -36,7 +36,7 @@
 /* When a service stops, a receiver that goes on acknowledging has so long. */
 #define KSOCKET_LINGER	(200 * NSEC_PER_MSEC)
 
-static unsigned int ksocket_net_id;
+unsigned int ksocket_net_id;
 static bool ksocket_unloading;
 
 /**
@@ -945,6 +945,7 @@ static void ksocket_service_finish(struct ksocket_service *svc,
 	unsigned int i;
 
 	list_del(&svc->node);
+	ksocket_follow_stop(svc);
 	for (i = 0; i < svc->cfg.threads; i++)
 		ksocket_worker_close(&svc->workers[i]);
 	/* As long as a thread answers, its addresses make a loop. */
@@ -1075,8 +1076,11 @@ static int ksocket_service_start_locked(struct net *net,
 		return ksocket_report_field(rep, -EEXIST, KSOCKET_FIELD_NAME,
 					    "a service of this name exists",
 					    "a service '%s' exists", cfg->name);
-	/* Its connections and counters go on: a stop would lose what is under way. */
-	if (ksocket_config_same(&old->cfg, cfg)) {
+	/*
+	 * Its connections and counters go on: a stop would lose what is under way. The
+	 * index of a device that is lost may be another's by now.
+	 */
+	if (!ksocket_follow_is_lost(old) && ksocket_config_same(&old->cfg, cfg)) {
 		/* The device may have another name by now. */
 		strscpy(old->cfg.device, cfg->device, sizeof(old->cfg.device));
 		return ksocket_report_field(rep, 0, KSOCKET_FIELD_NONE,

@@ -760,25 +760,19 @@ enum ksocket_device_role {
 
 /**
  * struct ksocket_device - a device that a service depends on
+ * @node: in the list of the namespace, unless @name is empty
  * @name: its name now, or when it was lost; empty where there is no such device
- * @lost: the device is gone, and none has its name
+ * @ifindex: its index; under follow_lock of the namespace
+ * @gone: the device that had @ifindex is deleted; under follow_lock
+ * @lost: the device is gone, and none has its name, or the service cannot be bound
+ *	to the one that has
  */
 struct ksocket_device {
+	struct list_head node;
 	char name[IFNAMSIZ];
+	int ifindex;
+	bool gone;
 	bool lost;
-};
-
-/* So many deleted devices are remembered until services are looked at. */
-#define KSOCKET_FOLLOW_GONE	16U
-
-/**
- * struct ksocket_gone - devices that were deleted
- * @ifindex: their indexes, the last ones
- * @count: how many there were
- */
-struct ksocket_gone {
-	int ifindex[KSOCKET_FOLLOW_GONE];
-	unsigned int count;
 };
 
 /**
@@ -793,6 +787,8 @@ struct ksocket_gone {
  * @reply_text: likewise the receiver's, "-" where the mode has none
  * @transport: how it talks
  * @devices: those it depends on, under the namespace's lock
+ * @parked: its sockets are bound to no device for a moment
+ * @rebind_err: why it could not be bound again the last time, or 0
  * @listen_end: the listen address, for loop detection
  * @reply_lock: guards the addresses of the workers' reply sockets
  * @walk: services that were found by ksocket_guard_circle()
@@ -816,6 +812,8 @@ struct ksocket_service {
 	char reply_text[KSOCKET_ADDR_TEXT_LEN];
 	const struct ksocket_transport *transport;
 	struct ksocket_device devices[KSOCKET_DEVICE_MAX];
+	bool parked;
+	int rebind_err;
 	struct ksocket_endpoint listen_end;
 	spinlock_t reply_lock;	/* see above; inside of a worker's lock */
 	struct list_head walk;
@@ -836,6 +834,17 @@ struct ksocket_service {
 static inline int ksocket_no_device(const struct ksocket_service *svc)
 {
 	return INT_MAX - (svc->id & 0xffffff);
+}
+
+/*
+ * Is the device of the receiver's link-local address gone? If not, cfg.reply has the
+ * index that it has now.
+ */
+static inline bool
+ksocket_follow_has_lost_receiver(const struct ksocket_service *svc)
+{
+	/* pairs with ksocket_follow_device() */
+	return smp_load_acquire(&svc->devices[KSOCKET_DEVICE_REPLY].lost);
 }
 
 /*
@@ -868,9 +877,9 @@ do {									\
  * @addresses_gen: how often an IPv6 address has come or gone, or a service was
  *	bound to another device
  * @follow: looks for the devices that services depend on
- * @follow_lock: guards @follow_closed and @follow_gone
- * @follow_gone: what was deleted since @follow has last looked
- * @follow_closed: @follow is not queued any more
+ * @follow_lock: guards @follow_open, @followed, and some of struct ksocket_device
+ * @follow_open: @follow may be queued
+ * @followed: list of struct ksocket_device
  * @demux: the senders that are known, NULL before the first worker that wants it
  */
 struct ksocket_net {
@@ -884,10 +893,10 @@ struct ksocket_net {
 	struct ksocket_user *kept_user;
 	unsigned int kept_threads;
 	atomic_t addresses_gen;
-	struct work_struct follow;
+	struct delayed_work follow;
 	spinlock_t follow_lock;	/* see above; the innermost */
-	bool follow_closed;
-	struct ksocket_gone follow_gone;
+	bool follow_open;
+	struct list_head followed;
 	struct ksocket_udp_demux *demux;
 	unsigned int walk_nr;
 	struct rhltable endpoints;
@@ -1090,6 +1099,8 @@ void ksocket_follow_exit(void);
 void ksocket_follow_net_init(struct ksocket_net *kn);
 void ksocket_follow_net_exit(struct ksocket_net *kn);
 void ksocket_follow_start(struct ksocket_service *svc);
+void ksocket_follow_stop(struct ksocket_service *svc);
+void ksocket_follow_retry(struct ksocket_net *kn);
 void ksocket_follow_settle(struct ksocket_net *kn);
 int ksocket_follow_ifindex(const struct ksocket_service *svc);
 bool ksocket_follow_is_lost(const struct ksocket_service *svc);
@@ -1138,6 +1149,8 @@ enum ksocket_start {
 };
 
 /* ksocket.c */
+extern unsigned int ksocket_net_id;
+extern unsigned int ksocket_net_id;
 struct ksocket_net *ksocket_net(const struct net *net);
 struct ksocket_service *ksocket_service_find(struct ksocket_net *kn,
 					     const char *name,
@@ -1386,7 +1399,7 @@ void ksocket_watch_taken(struct ksocket_service *svc);
 bool ksocket_watch_unreachable(const struct ksocket_service *svc);
 void ksocket_watch_init(struct ksocket_service *svc);
 void ksocket_watch_stop(struct ksocket_service *svc);
-void ksocket_watch_queue(struct work_struct *work);
+void ksocket_watch_queue(struct delayed_work *work, unsigned long delay);
 void ksocket_watch_flush(void);
 int ksocket_watch_create(void);
 void ksocket_watch_destroy(void);

@@ -363,13 +363,14 @@ void ksocket_watch_stop(struct ksocket_service *svc)
 
 /**
  * ksocket_watch_queue() - have something done that tells of it
- * @work: the work; ksocket_watch_flush() waits for it too
+ * @work: the work; ksocket_watch_flush() waits for it too, once it is due
+ * @delay: in jiffies
  *
  * Context: any.
  */
-void ksocket_watch_queue(struct work_struct *work)
+void ksocket_watch_queue(struct delayed_work *work, unsigned long delay)
 {
-	queue_work(ksocket_watch_wq, work);
+	mod_delayed_work(ksocket_watch_wq, work, delay);
 }
 
 /**

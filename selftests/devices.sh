@@ -200,6 +200,111 @@ index_given_at_once() {
 	rmmod ksocket
 }
 
+# A lost service is not what a replace asks for, even if another device has its index.
+replaced_while_lost() {
+	begin_bound
+	unplug
+	wait_for 20 lost one
+	ns_ip b link add other index "$INDEX" type veth peer name veth0 netns "${NS_PREFIX}a"
+	ns_ip b addr add 192.0.2.2/24 dev other
+	ns_ip b link set other up
+	_pair_side "${NS_PREFIX}a" 1
+	ctl replace one listen 0.0.0.0:7000 echo dev other
+	found one || fail "replaced, and still lost"
+	udp_answers 7000
+	balanced b
+	rmmod ksocket
+}
+
+# A device that gets the name of a lost one may bring a service at the same port
+# along. That one stays, and the lost one waits until the port is free.
+port_taken() {
+	local proto threads
+	begin
+	for proto in udp tcp; do
+		for threads in 1 $THREADS; do
+			ns_ip b link add lan0 type veth peer name lan1
+			ctl add one listen 0.0.0.0:7000 discard dev lan0 proto $proto threads "$threads"
+			ctl add two listen 0.0.0.0:7000 echo dev veth0 proto $proto threads "$threads"
+			ns_ip b link del lan0
+			wait_for 20 lost one
+			ns_ip b link set veth0 down
+			ns_ip b link set veth0 name lan0
+			ns_ip b link set lan0 up
+			wait_for 20 _listed dev lan0
+			wait_for 10 "_${proto}_echoes"
+			pause 0.2
+			"${proto}_answers" 7000
+			lost one || fail "at a port of another service"
+			ctl del two
+			wait_for 20 found one
+			ctl del one
+			ns_ip b link set lan0 down
+			ns_ip b link set lan0 name veth0
+			ns_ip b link set veth0 up
+		done
+	done
+	rmmod ksocket
+}
+
+_udp_echoes() {
+	_answers_at 7000
+}
+
+_tcp_echoes() {
+	[ "$(ask TCP4:192.0.2.2:7000 hi a)" = hi ]
+}
+
+# vrf_up: veth0 is in a new VRF
+vrf_up() {
+	ns_ip b link add red type vrf table 10
+	ns_ip b link set red up
+	ns_ip b link set veth0 master red
+}
+
+# The ports of TCP are kept for each VRF.
+vrf() {
+	needs VRF ip link add red type vrf table 10
+	begin
+	vrf_up
+	ctl add one listen 0.0.0.0:7000 echo proto tcp dev red threads $THREADS
+	ctl add two listen 0.0.0.0:7001 echo proto tcp dev veth0
+	wait_for 10 _vrf_answers
+	ns_ip b link del red
+	wait_for 20 lost one
+	in_ns b ss -KHlt "sport = :7000" >/dev/null
+	wait_for 10 _two_answers
+	vrf_up
+	wait_for 20 found one
+	wait_for 10 _vrf_answers
+	refute ctl add three listen 0.0.0.0:7000 discard proto tcp dev red
+	in_ns b ss -KHlt >/dev/null
+	wait_for 10 _vrf_answers
+	assert_eq "warnings" "$(dmesg | grep -c 'WARNING:')" 0
+	rmmod ksocket
+}
+
+_two_answers() {
+	[ "$(ask TCP4:192.0.2.2:7001 hi a)" = hi ]
+}
+
+_vrf_answers() {
+	_tcp_echoes && _two_answers
+}
+
+# Devices of a new namespace may come before what the module keeps for it.
+early() {
+	needs ipip modprobe ipip
+	load listen_port=0
+	for _ in 1 2 3; do
+		ns_add a
+		ns_ip a link show tunl0 >/dev/null
+		ns_del a
+	done
+	rmmod ksocket
+	rmmod ipip
+}
+
 # Services at one port, each with a device of its own, wait beside each other.
 two_lost() {
 	begin
@@ -321,6 +426,10 @@ ksocket_run_tests \
 	renamed:"a device is renamed" \
 	index_given_again:"the index of a device that is gone is another's" \
 	index_given_at_once:"likewise at once; a replace that fails" \
+	replaced_while_lost:"a service that is lost is replaced" \
+	port_taken:"a device brings another service at the port along" \
+	vrf:"a VRF is deleted and made again" \
+	early:"devices that are in a namespace before the module is" \
 	two_lost:"services at one port whose devices are gone" \
 	link_local:"link-local addresses, of the service and of the receiver" \
 	beacon:"a beacon with a device" \

@@ -9,10 +9,11 @@
  * A socket is bound to the index of a device, and a service to a device that people
  * know by its name. A device that is renamed keeps its index, and the service takes
  * the new name. A device that is deleted is lost; the service waits for the next one
- * of that name, and its sockets are bound to no device meanwhile, as an index may be
- * given again; so the notifier notes which were given up. It runs under RTNL and
- * queues a work; the work takes the namespace's lock and never RTNL, under which
- * others wait for that lock.
+ * of that name, and its sockets are bound to no device meanwhile.
+ *
+ * An index may be given again as soon as RTNL is released. The notifier runs before
+ * that and marks which devices of services are gone. It queues a work; the work takes
+ * the namespace's lock and never RTNL, under which others wait for that lock.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -21,17 +22,45 @@
 #include <net/addrconf.h>
 #include <net/if_inet6.h>
 #include <net/l3mdev.h>
+#include <net/netns/generic.h>
 #include <net/sock.h>
 
 #include "ksocket.h"
+#include "sock.h"
+
+/* How long until a service that could not be bound again is tried once more. */
+#define KSOCKET_FOLLOW_RETRY	HZ
+
+/*
+ * Devices may come before what the module keeps for their namespace, and go after it:
+ * those of pernet operations that were registered earlier, and all when the set-up of
+ * a namespace fails. The array may even have no place for it yet.
+ *
+ * Return: what is kept for the namespace, or NULL where services cannot be.
+ */
+static struct ksocket_net *ksocket_follow_net(const struct net *net)
+{
+	struct ksocket_net *kn = NULL;
+	struct net_generic *gen;
+
+	rcu_read_lock();
+	gen = rcu_dereference(net->gen);
+	if (gen->s.len > ksocket_net_id)
+		kn = gen->ptr[ksocket_net_id];
+	rcu_read_unlock();
+	/* pairs with ksocket_follow_net_init() */
+	return kn && smp_load_acquire(&kn->follow_open) ? kn : NULL;
+}
 
 /* Atomic context. */
 static int ksocket_follow_address6(struct notifier_block *nb,
 				   unsigned long event, void *data)
 {
 	const struct inet6_ifaddr *ifa = data;
+	struct ksocket_net *kn = ksocket_follow_net(dev_net(ifa->idev->dev));
 
-	atomic_inc(&ksocket_net(dev_net(ifa->idev->dev))->addresses_gen);
+	if (kn)
+		atomic_inc(&kn->addresses_gen);
 	return NOTIFY_DONE;
 }
 
@@ -39,16 +68,17 @@ static struct notifier_block ksocket_follow_addresses6 = {
 	.notifier_call = ksocket_follow_address6,
 };
 
-/* @ifindex is that of a device that is deleted, or 0. */
+/* Have the services looked at. @ifindex is that of a device that goes, or 0. */
 static void ksocket_follow_queue(struct ksocket_net *kn, int ifindex)
 {
-	struct ksocket_gone *gone = &kn->follow_gone;
+	struct ksocket_device *device;
 
 	spin_lock(&kn->follow_lock);
-	if (ifindex)
-		gone->ifindex[gone->count++ % KSOCKET_FOLLOW_GONE] = ifindex;
-	if (!kn->follow_closed)
-		ksocket_watch_queue(&kn->follow);
+	list_for_each_entry(device, &kn->followed, node)
+		if (ifindex && device->ifindex == ifindex)
+			device->gone = true;
+	if (kn->follow_open && !list_empty(&kn->followed))
+		ksocket_watch_queue(&kn->follow, 0);
 	spin_unlock(&kn->follow_lock);
 }
 
@@ -57,24 +87,20 @@ static int ksocket_follow_netdev(struct notifier_block *nb, unsigned long event,
 				 void *data)
 {
 	const struct net_device *dev = netdev_notifier_info_to_dev(data);
-	struct net *net = dev_net(dev);
+	struct ksocket_net *kn = ksocket_follow_net(dev_net(dev));
 
+	if (!kn)
+		return NOTIFY_DONE;
 	switch (event) {
 	case NETDEV_REGISTER:
-		/*
-		 * The loopback device comes before what we keep for a namespace,
-		 * which may even have no place for it: net_alloc() may have been
-		 * before the module was there.
-		 */
-		if (dev->flags & IFF_LOOPBACK)
-			break;
-		fallthrough;
 	case NETDEV_CHANGENAME:
 	case NETDEV_CHANGEUPPER:	/* it may be in a VRF now, or in none */
-		ksocket_follow_queue(ksocket_net(net), 0);
+		ksocket_follow_queue(kn, 0);
 		break;
 	case NETDEV_UNREGISTER:
-		ksocket_follow_queue(ksocket_net(net), dev->ifindex);
+		/* Said again while references keep it: the index may be another's. */
+		if (dev->reg_state <= NETREG_UNREGISTERING)
+			ksocket_follow_queue(kn, dev->ifindex);
 	}
 	return NOTIFY_DONE;
 }
@@ -123,6 +149,8 @@ static void ksocket_follow_set_index(struct ksocket_service *svc,
 {
 	struct ksocket_config *cfg = &svc->cfg;
 
+	if (ksocket_follow_index(cfg, role) == ifindex)
+		return;
 	switch (role) {
 	case KSOCKET_DEVICE_BOUND:
 		WRITE_ONCE(cfg->ifindex, ifindex);
@@ -186,52 +214,68 @@ static void ksocket_follow_rename(struct ksocket_service *svc,
 		strscpy(svc->cfg.device, name, IFNAMSIZ);
 }
 
+/* A service may depend on a device for two reasons; it is one event. */
+static bool ksocket_follow_is_first(const struct ksocket_service *svc,
+				    enum ksocket_device_role role)
+{
+	int i;
+
+	for (i = 0; i < role; i++)
+		if (!strcmp(svc->devices[i].name, svc->devices[role].name))
+			return false;
+	return true;
+}
+
 static void ksocket_follow_lose(struct ksocket_service *svc,
 				enum ksocket_device_role role)
 {
 	struct ksocket_device *device = &svc->devices[role];
 
-	device->lost = true;
+	WRITE_ONCE(device->lost, true);
+	if (!ksocket_follow_is_first(svc, role))
+		return;
 	ksocket_info(svc->net, "service %s: device %s is gone\n",
 		     svc->cfg.name, device->name);
 	ksocket_nl_device(svc, device, 0);
 }
 
-/* Return: a device with that index was deleted since the work has last looked. */
-static bool ksocket_follow_was_deleted(const struct ksocket_gone *gone, int ifindex)
-{
-	unsigned int i;
-
-	for (i = 0; i < min(gone->count, KSOCKET_FOLLOW_GONE); i++)
-		if (gone->ifindex[i] == ifindex)
-			return true;
-	return false;
-}
-
-/* Is the device still there? If so, it may have another name. */
+/*
+ * Is the device still there? If so, it may have another name. The notifier has
+ * marked a device as gone before another one can have its index.
+ */
 static bool ksocket_follow_stays(struct ksocket_service *svc,
-				 enum ksocket_device_role role,
-				 const struct ksocket_gone *gone)
+				 enum ksocket_device_role role)
 {
-	int ifindex = ksocket_follow_index(&svc->cfg, role);
+	struct ksocket_device *device = &svc->devices[role];
 	char name[IFNAMSIZ];
+	bool stays;
 
-	if (ksocket_follow_was_deleted(gone, ifindex) ||
-	    !ksocket_follow_name(svc->net, ifindex, name))
-		return false;
-	/* So many were deleted that not all are known: only the name counts. */
-	if (gone->count > KSOCKET_FOLLOW_GONE &&
-	    strcmp(name, svc->devices[role].name))
-		return false;
-
-	ksocket_follow_rename(svc, role, name);
-	return true;
+	spin_lock(&svc->kn->follow_lock);
+	stays = !device->gone &&
+		ksocket_follow_name(svc->net, device->ifindex, name);
+	spin_unlock(&svc->kn->follow_lock);
+	if (stays)
+		ksocket_follow_rename(svc, role, name);
+	return stays;
 }
 
-/* Return: the service has to be bound again. */
+/* Return: the index of the device that has the name now, or 0. */
+static int ksocket_follow_take(struct ksocket_service *svc,
+			       struct ksocket_device *device)
+{
+	int ifindex;
+
+	spin_lock(&svc->kn->follow_lock);
+	ifindex = ksocket_follow_find(svc->net, device->name);
+	device->ifindex = ifindex;
+	device->gone = false;
+	spin_unlock(&svc->kn->follow_lock);
+	return ifindex;
+}
+
+/* Return: the service has to be bound again, or to connect again. */
 static bool ksocket_follow_device(struct ksocket_service *svc,
-				  enum ksocket_device_role role,
-				  const struct ksocket_gone *gone)
+				  enum ksocket_device_role role)
 {
 	struct ksocket_device *device = &svc->devices[role];
 	bool was_lost = device->lost;
@@ -239,17 +283,18 @@ static bool ksocket_follow_device(struct ksocket_service *svc,
 
 	if (!device->name[0])
 		return false;
-	if (!was_lost && ksocket_follow_stays(svc, role, gone))
+	if (!was_lost && ksocket_follow_stays(svc, role))
 		return false;
 
 	if (!was_lost)
 		ksocket_follow_lose(svc, role);
-	ifindex = ksocket_follow_find(svc->net, device->name);
+	ifindex = ksocket_follow_take(svc, device);
 	if (!ifindex)
 		return !was_lost;
 
 	ksocket_follow_set_index(svc, role, ifindex);
-	device->lost = false;
+	/* A connect that finds it there finds its index, too. */
+	smp_store_release(&device->lost, false);
 	return true;
 }
 
@@ -274,74 +319,111 @@ static bool ksocket_follow_routes(struct ksocket_service *svc)
 	return true;
 }
 
-/* Return: 0, or the negative errno of the first worker that could not. */
-static int ksocket_follow_rebind(struct ksocket_service *svc)
+/* Return: 0, or the negative errno of the last worker that could not. */
+static int ksocket_follow_rebind_workers(struct ksocket_service *svc)
 {
 	unsigned int i;
 	int err = 0;
 
-	if (!svc->transport->rebind)
-		return 0;
 	for (i = 0; i < svc->cfg.threads; i++)
 		err = svc->transport->rebind(&svc->workers[i]) ? : err;
 	return err;
 }
 
-/* Has a socket no port, as it could not be bound again? */
+/*
+ * Is the port free on the device? The stack does not check that for a socket that is
+ * bound to another device, nor for one that shares its port. The service's own sockets
+ * are out of the way meanwhile.
+ */
+static int ksocket_follow_probe(struct ksocket_service *svc)
+{
+	int err;
+
+	WRITE_ONCE(svc->parked, true);
+	err = ksocket_follow_rebind_workers(svc);
+	WRITE_ONCE(svc->parked, false);
+	if (err || ksocket_follow_ifindex(svc) == ksocket_no_device(svc))
+		return err;
+	return ksocket_sock_probe(svc);
+}
+
+/*
+ * Another may have the port on the device: a service that had it there before a
+ * rename, or a process. Then all workers hear nothing, and the devices count as lost.
+ */
+static int ksocket_follow_rebind(struct ksocket_service *svc, bool other_device)
+{
+	int role, err = 0;
+
+	if (other_device)
+		err = ksocket_follow_probe(svc);
+	if (!err)
+		err = ksocket_follow_rebind_workers(svc);
+	if (!err)
+		goto out;
+
+	if (err != svc->rebind_err)
+		pr_err_ratelimited("service %s: cannot bind to its device again, tries each second: errno %d\n",
+				   svc->cfg.name, -err);
+	for (role = KSOCKET_DEVICE_BOUND; role <= KSOCKET_DEVICE_LISTEN; role++)
+		if (svc->devices[role].name[0])
+			WRITE_ONCE(svc->devices[role].lost, true);
+	if (ksocket_follow_ifindex(svc) == ksocket_no_device(svc))
+		ksocket_follow_rebind_workers(svc);
+out:
+	svc->rebind_err = err;
+	return err;
+}
+
+/* Has a socket no port, or another one to send from, as it could not be bound again? */
 static bool ksocket_follow_is_unbound(const struct ksocket_service *svc)
 {
+	u16 port = ksocket_addr_port(&svc->cfg.listen);
 	unsigned int i;
 
+	if (!ksocket_has_listener(&svc->cfg))
+		return false;
 	for (i = 0; i < svc->cfg.threads; i++)
 		if (svc->workers[i].listen &&
-		    !READ_ONCE(inet_sk(svc->workers[i].listen->sk)->inet_num))
+		    READ_ONCE(inet_sk(svc->workers[i].listen->sk)->inet_num) != port)
 			return true;
 	return false;
 }
 
-static void ksocket_follow_tell_back(struct ksocket_service *svc,
-				     const struct ksocket_device *device,
-				     enum ksocket_device_role role)
+/* Tell which devices are back, and which are gone after all. */
+static void ksocket_follow_tell(struct ksocket_service *svc,
+				const bool was_lost[])
 {
-	ksocket_info(svc->net, "service %s: device %s is back\n",
-		     svc->cfg.name, device->name);
-	ksocket_nl_device(svc, device, ksocket_follow_index(&svc->cfg, role));
-}
-
-/*
- * When a port of a service with several threads is bound again, another may have
- * it. The devices count as lost then, and the next event tries once more.
- */
-static void ksocket_follow_move(struct ksocket_service *svc, const bool moved[])
-{
-	int err = ksocket_follow_rebind(svc);
 	int role;
 
-	if (err)
-		pr_err_ratelimited("service %s: cannot bind to its device again: errno %d\n",
-				   svc->cfg.name, -err);
 	for (role = 0; role < KSOCKET_DEVICE_MAX; role++) {
-		struct ksocket_device *device = &svc->devices[role];
+		const struct ksocket_device *device = &svc->devices[role];
 
-		if (!moved[role] || device->lost)
+		if (device->lost && !was_lost[role])
+			ksocket_follow_lose(svc, role);
+		if (device->lost || !was_lost[role] ||
+		    !ksocket_follow_is_first(svc, role))
 			continue;
-		if (err)
-			device->lost = true;
-		else
-			ksocket_follow_tell_back(svc, device, role);
+		ksocket_info(svc->net, "service %s: device %s is back\n",
+			     svc->cfg.name, device->name);
+		ksocket_nl_device(svc, device,
+				  ksocket_follow_index(&svc->cfg, role));
 	}
 }
 
-static void ksocket_follow_service(struct ksocket_service *svc,
-				   const struct ksocket_gone *gone)
+/* Return: it has to be tried again. */
+static bool ksocket_follow_service(struct ksocket_service *svc)
 {
-	bool any = ksocket_follow_is_unbound(svc);
+	bool unbound = ksocket_follow_is_unbound(svc);
+	bool was_lost[KSOCKET_DEVICE_MAX];
 	bool moved[KSOCKET_DEVICE_MAX];
-	bool routes;
-	int role;
+	bool listen, routes, any = false;
+	int role, err = 0;
 
 	for (role = 0; role < KSOCKET_DEVICE_MAX; role++) {
-		moved[role] = ksocket_follow_device(svc, role, gone);
+		moved[role] = ksocket_follow_device(svc, role);
+		/* Told by then. */
+		was_lost[role] = moved[role] || svc->devices[role].lost;
 		any = any || moved[role];
 	}
 	routes = ksocket_follow_routes(svc);
@@ -350,54 +432,102 @@ static void ksocket_follow_service(struct ksocket_service *svc,
 		smp_mb__before_atomic(); /* pairs with the barriers there */
 		atomic_inc(&svc->kn->addresses_gen);
 	}
-	if (any)
-		ksocket_follow_move(svc, moved);
+	listen = moved[KSOCKET_DEVICE_BOUND] || moved[KSOCKET_DEVICE_LISTEN];
+	/* TCP keeps which ports are taken for each VRF. */
+	if (svc->transport->rebind &&
+	    (listen || unbound || (routes && svc->transport->streams)))
+		err = ksocket_follow_rebind(svc, listen);
+	ksocket_follow_tell(svc, was_lost);
+	return err;
+}
+
+/**
+ * ksocket_follow_retry() - look in a second whether all services are bound
+ * @kn: the namespace
+ *
+ * Context: process context.
+ */
+void ksocket_follow_retry(struct ksocket_net *kn)
+{
+	spin_lock(&kn->follow_lock);
+	if (kn->follow_open && !delayed_work_pending(&kn->follow))
+		ksocket_watch_queue(&kn->follow, KSOCKET_FOLLOW_RETRY);
+	spin_unlock(&kn->follow_lock);
 }
 
 static void ksocket_follow_work(struct work_struct *work)
 {
-	struct ksocket_net *kn = container_of(work, struct ksocket_net, follow);
+	struct ksocket_net *kn = container_of(to_delayed_work(work),
+					      struct ksocket_net, follow);
 	struct ksocket_service *svc;
-	struct ksocket_gone gone;
+	bool again = false;
 
 	mutex_lock(&kn->lock);
-	spin_lock(&kn->follow_lock);
-	gone = kn->follow_gone;
-	kn->follow_gone.count = 0;
-	spin_unlock(&kn->follow_lock);
 	list_for_each_entry(svc, &kn->services, node)
-		ksocket_follow_service(svc, &gone);
+		again |= ksocket_follow_service(svc);
 	mutex_unlock(&kn->lock);
+	if (again)
+		ksocket_follow_retry(kn);
+}
+
+/* The device may have gone since the service was asked for. */
+static void ksocket_follow_add(struct ksocket_service *svc,
+			       enum ksocket_device_role role)
+{
+	struct ksocket_device *device = &svc->devices[role];
+	struct ksocket_net *kn = svc->kn;
+	char name[IFNAMSIZ] = "";
+
+	device->ifindex = ksocket_follow_index(&svc->cfg, role);
+	if (!device->ifindex)
+		return;
+
+	spin_lock(&kn->follow_lock);
+	device->gone = !ksocket_follow_name(svc->net, device->ifindex, name);
+	if (role == KSOCKET_DEVICE_BOUND) {
+		device->gone |= strcmp(name, svc->cfg.device);
+		strscpy(device->name, svc->cfg.device, IFNAMSIZ);
+	} else if (device->gone) {
+		snprintf(device->name, IFNAMSIZ, "%d", device->ifindex);
+	} else {
+		strscpy(device->name, name, IFNAMSIZ);
+	}
+	list_add_tail(&device->node, &kn->followed);
+	spin_unlock(&kn->follow_lock);
 }
 
 /**
  * ksocket_follow_start() - follow the devices of a service
  * @svc: the service, in the list of its namespace
  *
- * A device may have gone since the service was asked for, before it was in the list.
- *
  * Context: process context; the namespace's lock is held.
  */
 void ksocket_follow_start(struct ksocket_service *svc)
 {
-	bool any = false;
 	int role;
 
 	lockdep_assert_held(&svc->kn->lock);
 
-	strscpy(svc->devices[KSOCKET_DEVICE_BOUND].name, svc->cfg.device,
-		IFNAMSIZ);
-	for (role = 0; role < KSOCKET_DEVICE_MAX; role++) {
-		struct ksocket_device *device = &svc->devices[role];
-		int ifindex = ksocket_follow_index(&svc->cfg, role);
+	for (role = 0; role < KSOCKET_DEVICE_MAX; role++)
+		ksocket_follow_add(svc, role);
+	ksocket_follow_queue(svc->kn, 0);
+}
 
-		if (role != KSOCKET_DEVICE_BOUND && ifindex &&
-		    !ksocket_follow_name(svc->net, ifindex, device->name))
-			snprintf(device->name, IFNAMSIZ, "%d", ifindex);
-		any = any || device->name[0];
-	}
-	if (any)
-		ksocket_follow_queue(svc->kn, 0);
+/**
+ * ksocket_follow_stop() - do not follow the devices of a service any more
+ * @svc: the service, not in that list any more
+ *
+ * Context: process context; the namespace's lock is held.
+ */
+void ksocket_follow_stop(struct ksocket_service *svc)
+{
+	int role;
+
+	spin_lock(&svc->kn->follow_lock);
+	for (role = 0; role < KSOCKET_DEVICE_MAX; role++)
+		if (svc->devices[role].name[0])
+			list_del(&svc->devices[role].node);
+	spin_unlock(&svc->kn->follow_lock);
 }
 
 /**
@@ -406,12 +536,14 @@ void ksocket_follow_start(struct ksocket_service *svc)
  *
  * The scope of a link-local address comes first, as it does in bind().
  *
- * Return: the index, 0 for any, or ksocket_no_device() while a device is lost.
+ * Return: the index, 0 for any, or ksocket_no_device() while a device is lost or the
+ * service is parked.
  */
 int ksocket_follow_ifindex(const struct ksocket_service *svc)
 {
-	if (svc->devices[KSOCKET_DEVICE_BOUND].lost ||
-	    svc->devices[KSOCKET_DEVICE_LISTEN].lost)
+	if (READ_ONCE(svc->parked) ||
+	    READ_ONCE(svc->devices[KSOCKET_DEVICE_BOUND].lost) ||
+	    READ_ONCE(svc->devices[KSOCKET_DEVICE_LISTEN].lost))
 		return ksocket_no_device(svc);
 	return ksocket_follow_scope(&svc->cfg.listen) ? :
 	       READ_ONCE(svc->cfg.ifindex);
@@ -443,7 +575,7 @@ bool ksocket_follow_is_lost(const struct ksocket_service *svc)
  */
 void ksocket_follow_settle(struct ksocket_net *kn)
 {
-	flush_work(&kn->follow);
+	flush_delayed_work(&kn->follow);
 }
 
 /**
@@ -452,8 +584,11 @@ void ksocket_follow_settle(struct ksocket_net *kn)
  */
 void ksocket_follow_net_init(struct ksocket_net *kn)
 {
-	INIT_WORK(&kn->follow, ksocket_follow_work);
+	INIT_DELAYED_WORK(&kn->follow, ksocket_follow_work);
+	INIT_LIST_HEAD(&kn->followed);
 	spin_lock_init(&kn->follow_lock);
+	/* pairs with ksocket_follow_net() */
+	smp_store_release(&kn->follow_open, true);
 }
 
 /**
@@ -465,9 +600,9 @@ void ksocket_follow_net_init(struct ksocket_net *kn)
 void ksocket_follow_net_exit(struct ksocket_net *kn)
 {
 	spin_lock(&kn->follow_lock);
-	kn->follow_closed = true;
+	WRITE_ONCE(kn->follow_open, false);
 	spin_unlock(&kn->follow_lock);
-	cancel_work_sync(&kn->follow);
+	cancel_delayed_work_sync(&kn->follow);
 }
 
 /**

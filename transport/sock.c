@@ -224,23 +224,36 @@ int ksocket_sock_create_listen(struct ksocket_worker *worker, int type,
 }
 
 /**
- * ksocket_sock_rebind() - bind a listen socket to its device, while it is in use
- * @worker: the worker
+ * ksocket_sock_probe() - is the port free where the service has to listen now?
+ * @svc: the service; its own sockets are bound elsewhere
  *
- * The thread and the work of transport/follow.c may both come here: the last one
- * reads the device that it is now.
+ * Its address need not be there yet, as for the sockets that are bound to it.
  *
- * Context: process context, may sleep; takes the lock of the socket.
- * Return: 0 or a negative errno.
+ * Context: process context, may sleep.
+ * Return: 0, -EADDRINUSE, or another negative errno.
  */
-int ksocket_sock_rebind(struct ksocket_worker *worker)
+int ksocket_sock_probe(const struct ksocket_service *svc)
 {
-	struct sock *sk = worker->listen->sk;
+	bool streams = svc->cfg.proto == KSOCKET_PROTO_TCP;
+	union ksocket_addr addr = svc->cfg.listen;
+	struct socket *sock;
 	int err;
 
-	lock_sock(sk);
-	err = sock_bindtoindex(sk, ksocket_follow_ifindex(worker->svc), false);
-	release_sock(sk);
+	err = sock_create_kern(svc->net, addr.sa.sa_family,
+			       streams ? SOCK_STREAM : SOCK_DGRAM,
+			       streams ? IPPROTO_TCP : IPPROTO_UDP, &sock);
+	if (err)
+		return err;
+
+	if (addr.sa.sa_family == AF_INET6)
+		ksocket_sock_set_dual_stack(sock->sk);
+	ip_sock_set_freebind(sock->sk);
+	if (streams)
+		sock_set_reuseaddr(sock->sk);
+	err = sock_bindtoindex(sock->sk, ksocket_follow_ifindex(svc), true);
+	if (!err)
+		err = ksocket_bind(sock, &addr.sa, ksocket_sock_addr_len(&addr));
+	sock_release(sock);
 	return err;
 }
 

@@ -331,12 +331,13 @@ static enum ksocket_close ksocket_tcp_upstream_reason(int err)
 int ksocket_tcp_connect(const struct ksocket_service *svc, struct socket *sock)
 {
 	const struct ksocket_config *cfg = &svc->cfg;
-	union ksocket_addr addr = cfg->reply;
+	union ksocket_addr addr;
 	int err = 0;
 
 	/* Its index may be another's by now. */
-	if (READ_ONCE(svc->devices[KSOCKET_DEVICE_REPLY].lost))
+	if (ksocket_follow_has_lost_receiver(svc))
 		return -ENETUNREACH;
+	addr = cfg->reply;
 	if (cfg->reply_ifindex)
 		err = sock_bindtoindex(sock->sk, cfg->reply_ifindex, true);
 	if (err)
@@ -503,7 +504,8 @@ ksocket_tcp_conn_new(struct ksocket_worker *worker, struct socket *sock,
 	conn->active = conn->since;
 	conn->state = KSOCKET_CONN_STATE_OPEN;
 	if (xa_alloc_cyclic(&tcp->all, &conn->id, conn, xa_limit_32b,
-			    &tcp->next_id, GFP_KERNEL) < 0) {
+			    &tcp->next_id,
+			    GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN) < 0) {
 		kfree(conn);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -586,19 +588,64 @@ static void ksocket_tcp_starve(struct ksocket_worker *worker)
 		worker->tcp->again = get_jiffies_64() + KSOCKET_TCP_AGAIN;
 }
 
+/*
+ * Give up the port and take it where the device is now, then listen. Connections that
+ * wait to be taken are reset. Return: 0 or a negative errno.
+ */
+static int ksocket_tcp_relisten(struct ksocket_worker *worker)
+{
+	const struct ksocket_service *svc = worker->svc;
+	u16 port = ksocket_addr_port(&svc->cfg.listen);
+	struct sock *sk = worker->listen->sk;
+	int err;
+
+	lock_sock(sk);
+	sk->sk_userlocks &= ~SOCK_BINDPORT_LOCK;
+	/* "ss -K" may have closed it. Only the end of listening gives up the port. */
+	WRITE_ONCE(sk->sk_state, TCP_LISTEN);
+	sk->sk_prot->disconnect(sk, 0);
+	sock_error(sk);
+
+	WRITE_ONCE(sk->sk_bound_dev_if, ksocket_follow_ifindex(svc));
+	sk_dst_reset(sk);
+	err = sk->sk_prot->get_port(sk, port) ? -EADDRINUSE : 0;
+	/* Another may have the port there. Keep it at least where nothing comes from. */
+	if (err) {
+		WRITE_ONCE(sk->sk_bound_dev_if, ksocket_no_device(svc));
+		sk->sk_prot->get_port(sk, port);
+	}
+	inet_sk(sk)->inet_sport = htons(port);
+	sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
+	release_sock(sk);
+	return kernel_listen(worker->listen, svc->cfg.backlog) ? : err;
+}
+
+/*
+ * Bind the listen socket to its device, while it is in use. TCP keeps for each VRF
+ * which ports are taken, and the device may be in another one now.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or a negative errno, and it hears nothing then.
+ */
+static int ksocket_tcp_rebind(struct ksocket_worker *worker)
+{
+	const struct inet_bind_bucket *bucket;
+	struct sock *sk = worker->listen->sk;
+	bool other_vrf;
+	int err;
+
+	lock_sock(sk);
+	err = sock_bindtoindex(sk, ksocket_follow_ifindex(worker->svc), false);
+	bucket = inet_csk(sk)->icsk_bind_hash;
+	other_vrf = !bucket || bucket->l3mdev != inet_sk_bound_l3mdev(sk);
+	release_sock(sk);
+	return other_vrf ? ksocket_tcp_relisten(worker) : err;
+}
+
 /* "ss -K" has closed the listen socket, which keeps its port, not its device. */
 static void ksocket_tcp_mend(struct ksocket_worker *worker)
 {
-	const struct ksocket_config *cfg = &worker->svc->cfg;
-	struct sock *sk = worker->listen->sk;
-
-	lock_sock(sk);
-	sock_error(sk);
-	/* All its connections would be born with that. */
-	WRITE_ONCE(sk->sk_shutdown, 0);
-	release_sock(sk);
-	ksocket_sock_rebind(worker);
-	if (kernel_listen(worker->listen, cfg->backlog))
+	if (ksocket_tcp_relisten(worker))
 		ksocket_tcp_starve(worker);
 }
 
@@ -1256,5 +1303,5 @@ const struct ksocket_transport ksocket_tcp = {
 	.next_conn = ksocket_tcp_next_conn,
 	.serve = ksocket_tcp_serve,
 	/* The group that shares the port stays: a look-up asks each socket. */
-	.rebind = ksocket_sock_rebind,
+	.rebind = ksocket_tcp_rebind,
 };

@@ -141,12 +141,13 @@ static int ksocket_udp_connect(struct ksocket_worker *worker,
 			       struct socket *sock)
 {
 	const struct ksocket_config *cfg = &worker->svc->cfg;
-	union ksocket_addr addr = cfg->reply;
+	union ksocket_addr addr;
 	int err = 0;
 
 	/* Its index may be another's by now. */
-	if (READ_ONCE(worker->svc->devices[KSOCKET_DEVICE_REPLY].lost))
+	if (ksocket_follow_has_lost_receiver(worker->svc))
 		return -ENETUNREACH;
+	addr = cfg->reply;
 	if (cfg->reply_ifindex)
 		err = sock_bindtoindex(sock->sk, cfg->reply_ifindex, true);
 	if (!err)
@@ -633,16 +634,20 @@ int ksocket_udp_rebind(struct ksocket_worker *worker)
 	const struct ksocket_service *svc = worker->svc;
 	u16 port = ksocket_addr_port(&svc->cfg.listen);
 	struct sock *sk = worker->listen->sk;
-	int err;
-
-	if (svc->cfg.threads == 1 || ksocket_follow_is_lost(svc))
-		return ksocket_sock_rebind(worker);
+	int ifindex, err;
 
 	lock_sock(sk);
+	/* The thread and the work may both come here: the last one finds what is so. */
+	ifindex = ksocket_follow_ifindex(svc);
+	if (svc->cfg.threads == 1 || ifindex == ksocket_no_device(svc)) {
+		err = sock_bindtoindex(sk, ifindex, false);
+		goto out;
+	}
+
 	sk->sk_prot->unhash(sk);
-	WRITE_ONCE(sk->sk_bound_dev_if, ksocket_follow_ifindex(svc));
+	WRITE_ONCE(sk->sk_bound_dev_if, ifindex);
 	sk_dst_reset(sk);
-	err = sk->sk_prot->get_port(sk, port);
+	err = sk->sk_prot->get_port(sk, port) ? -EADDRINUSE : 0;
 	/* Another may have the port there. Keep it at least where nothing comes from. */
 	if (err) {
 		WRITE_ONCE(sk->sk_bound_dev_if, ksocket_no_device(svc));
@@ -650,8 +655,9 @@ int ksocket_udp_rebind(struct ksocket_worker *worker)
 	}
 	/* Without a port it may have been given one to send from. */
 	inet_sk(sk)->inet_sport = htons(port);
+out:
 	release_sock(sk);
-	return err ? -EADDRINUSE : 0;
+	return err;
 }
 
 /**
@@ -663,9 +669,12 @@ int ksocket_udp_rebind(struct ksocket_worker *worker)
  */
 void ksocket_udp_mend(struct ksocket_worker *worker)
 {
-	if (ksocket_udp_rebind(worker))
-		pr_err_ratelimited("service %s: another has its port, replace it to have a thread hear again\n",
-				   worker->svc->cfg.name);
+	if (!ksocket_udp_rebind(worker))
+		return;
+
+	pr_err_ratelimited("service %s: another has its port, a thread tries each second to have it again\n",
+			   worker->svc->cfg.name);
+	ksocket_follow_retry(worker->svc->kn);
 }
 
 static int ksocket_udp_send(struct socket *sock, struct msghdr *msg,

@@ -18,7 +18,7 @@ set -eu -o pipefail
 
 # What tests may ask for with modprobe; names that a kernel has built in, or
 # does not know, are passed over.
-GUEST_MODULES="veth dummy tun ifb bridge vrf 8021q macvlan ipvlan bonding
+GUEST_MODULES="veth dummy tun ifb ipip bridge vrf 8021q macvlan ipvlan bonding
 	nf_tables nf_conntrack nf_nat nf_log_syslog nf_log_ipv4 nf_log_ipv6
 	nft_ct nft_counter nft_limit nft_log nft_nat nft_masq nft_reject
 	nft_reject_inet nft_reject_ipv4 nft_reject_ipv6 nft_chain_nat nft_redir
