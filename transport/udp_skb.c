@@ -521,6 +521,9 @@ static noinline_for_stack int ksocket_udp_reply_renew(struct ksocket_worker *wor
 	struct ksocket_flow *flow = &worker->reply_flows[0];
 	int err;
 
+	/* Its index may be another's by now. */
+	if (ksocket_follow_has_lost_receiver(worker->svc))
+		return -EOPNOTSUPP;
 	err = ksocket_udp_reply_choose(worker, &flow->to);
 	if (!err)
 		err = ksocket_udp_lookup(worker->reply->sk, flow, 0);
@@ -756,6 +759,9 @@ ksocket_udp_output(struct sk_buff *skb, const struct ksocket_udp_route *route)
 	}
 	if (err > 0)
 		err = net_xmit_errno(err);
+	/* The packet is gone: here that does not mean that it takes a socket. */
+	if (unlikely(err == -EOPNOTSUPP))
+		err = -EIO;
 	if (likely(!err))
 		SNMP_INC_STATS(ksocket_udp_mib(net, v4), UDP_MIB_OUTDATAGRAMS);
 	else if (err == -ENOBUFS)
@@ -846,6 +852,9 @@ int ksocket_udp_turn(struct ksocket_worker *worker,
 	err = ksocket_udp_route(worker, dgram, dgram->seg_size, &route);
 	if (unlikely(err))
 		return err;
+	/* A burst that came by IPv6 may be too long for the length of IPv4. */
+	if (unlikely(skb->len + route.headers > IP_MAX_MTU))
+		return -EOPNOTSUPP;
 	if (unlikely(ksocket_udp_cow_head(skb, &route)))
 		return -ENOMEM;
 
