@@ -342,11 +342,14 @@ static inline void ksocket_sk_set_memcg(struct sock *sk,
 		sk->sk_memcg = memcg;
 		pages = sk_mem_pages(sk->sk_forward_alloc +
 				     atomic_read(&sk->sk_rmem_alloc));
-		/* With a send of this size it never fails. */
-		__sk_mem_raise_allocated(sk, sk->sk_sndbuf, pages,
-					 SK_MEM_SEND);
-		/* net.ipv4.tcp_mem has counted them before. */
-		sk_memory_allocated_sub(sk, pages);
+		/* For none the charge would go round for ever at the limit. */
+		if (pages) {
+			/* With a send of this size it never fails. */
+			__sk_mem_raise_allocated(sk, sk->sk_sndbuf, pages,
+						 SK_MEM_SEND);
+			/* net.ipv4.tcp_mem has counted them before. */
+			sk_memory_allocated_sub(sk, pages);
+		}
 	}
 	release_sock(sk);
 #endif
