@@ -210,6 +210,137 @@ two_relays_by_nat() {
 	unload
 }
 
+# Two hosts that have one device in common, by which the kernel leads datagrams from
+# one to the other without a wire.
+two_echoes_by_device() {
+	local kind
+	for kind in "macvlan mode bridge" "ipvlan mode l2" "ipvlan mode l3" "ipvlan mode l3s"; do
+		ip link add ksocket0 type dummy
+		ip link set ksocket0 up
+		hosts_on ksocket0 "$kind"
+		begin
+		echo_at a '[::]' 7000
+		echo_at b '[::]' 7001
+		in_ns b "$KSOCKET_TESTS/udp_raw" -t 255 192.0.2.1 7000 192.0.2.2 7001 "round and round"
+		used_up a b
+		ctl a reset echo7000
+		ctl b reset echo7001
+		in_ns b "$KSOCKET_TESTS/udp_raw" -t 255 2001:db8::1 7000 2001:db8::2 7001 "round and round"
+		used_up a b
+		unload
+		ns_del a
+		ns_del b
+		ip link del ksocket0
+	done
+}
+
+# hosts_on DEVICE KIND: a and b, each with a device of that kind
+hosts_on() {
+	local ns n=0
+	for ns in a b; do
+		n=$((n + 1))
+		ns_add $ns
+		# shellcheck disable=SC2086 # a list of words
+		ip link add link "$1" name veth0 netns "$NS_PREFIX$ns" type $2
+		ip -n "$NS_PREFIX$ns" -batch - <<-END
+			addr add 192.0.2.$n/24 dev veth0
+			addr add 2001:db8::$n/64 dev veth0 nodad
+			link set veth0 up
+		END
+	done
+	wait_for 20 no_tentative
+}
+
+# circle_by ADDRESS FROM TO: a relay there sends to ADDRESS, port 7009, which something
+# leads to a relay at port 7001, which sends back
+circle_by() {
+	ctl - add a listen "$2:7000" relay "$1:7009"
+	ctl - add b listen "$2:7001" relay "$2:7000"
+	"$KSOCKET_TESTS/udp_raw" -t 255 "$3" 5000 "${2//[][]/}" 7000 "round and round"
+	used_up -
+	ctl - del a
+	ctl - del b
+}
+
+# Addresses are translated without a table of connections, as by NPTv6 (RFC 6296).
+two_relays_by_rewriting() {
+	needs_nft "ip6 daddr set ::1" "route hook output priority -150"
+	ip -6 route add local 2001:db8:6::/64 dev lo
+	ip addr add 10.5.0.1/32 dev lo
+	nft -f - <<-'EOF'
+		table inet loop {
+			chain output {
+				type route hook output priority -150;
+				ip6 daddr 2001:db8:6::1 udp dport 7009 ip6 daddr set ::1 udp dport set 7001
+				ip daddr 10.5.0.1 udp dport 7009 ip daddr set 127.0.0.1 udp dport set 7001
+			}
+		}
+	EOF
+	begin
+	circle_by '[2001:db8:6::1]' '[::1]' ::1
+	circle_by 10.5.0.1 127.0.0.1 127.0.0.9
+	unload
+}
+
+# A virtual server of this host, whose real server is this host
+two_relays_by_ipvs() {
+	needs IPVS ipvsadm -A -u 10.6.0.1:7009 -s rr
+	ip addr add 10.6.0.1/32 dev lo
+	ipvsadm -A -u 10.6.0.1:7009 -s rr
+	ipvsadm -a -u 10.6.0.1:7009 -r 127.0.0.1:7001 -m
+	begin
+	circle_by 10.6.0.1 127.0.0.1 127.0.0.9
+	unload
+}
+
+# Transparent proxies mark what is to be delivered here whatever its destination, and
+# only what has the mark is.
+local_by_mark() {
+	needs_nft "meta mark set 1" "filter hook prerouting priority -150"
+	hosts
+	nft_a -f - <<-'EOF'
+		table inet loop {
+			chain prerouting {
+				type filter hook prerouting priority -150;
+				ip daddr 10.9.0.0/16 meta mark set 1
+				ip6 daddr 2001:db8:9::/64 meta mark set 1
+			}
+		}
+	EOF
+	for family in -4 -6; do
+		to=10.9.0.0/16 host=192.0.2.1 router=192.0.2.2
+		[ $family = -4 ] || to=2001:db8:9::/64 host=2001:db8::1 router=2001:db8::2
+		ns_ip a $family rule add fwmark 1 lookup 100
+		ns_ip a $family route add local $to dev lo table 100
+		ns_ip a $family route add $to via $router
+		ns_ip b $family route add $to via $host
+	done
+	in_ns_sys a sysctl -qw net.ipv4.conf.all.accept_local=1 \
+		net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.veth0.rp_filter=0
+	in_ns_sys b sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	echo_at a '[::]' 7000
+	echo_at a '[::]' 7001
+	in_ns b "$KSOCKET_TESTS/udp_raw" -t 255 10.9.0.1 7001 192.0.2.1 7000 "round and round"
+	in_ns b "$KSOCKET_TESTS/udp_raw" -t 255 2001:db8:9::1 7001 2001:db8::1 7000 "round and round"
+	wait_for 20 at_least_received 4
+	sleep 0.3
+	balanced a
+	sleep "$KSOCKET_SLOW"
+	received=$(sum rx_packets a)
+	assert_le "received" "$received" 510
+	sleep 1
+	assert_eq "received a second later" "$(sum rx_packets a)" "$received"
+	unload
+}
+
+nft_a() {
+	ip netns exec "${NS_PREFIX}a" nft "$@"
+}
+
+at_least_received() {
+	[ "$(sum rx_packets a)" -ge "$1" ]
+}
+
 # What is delivered here need not be in any list of addresses.
 local_by_route() {
 	local from
@@ -279,6 +410,10 @@ ksocket_run_tests \
 	two_echoes_long:"the same with what does not fit the way" \
 	two_relays:"two hosts that relay to each other" \
 	two_relays_by_nat:"two relays that NAT makes a circle of" \
+	two_echoes_by_device:"two hosts with one device, macvlan or ipvlan" \
+	two_relays_by_rewriting:"two relays that stateless translation makes a circle of" \
+	two_relays_by_ipvs:"two relays that IPVS makes a circle of" \
+	local_by_mark:"a source that a firewall's mark alone makes ours" \
 	local_by_route:"a source that a route alone makes ours" \
 	relay_to_itself_by_nat:"a relay that NAT leads back to itself" \
 	echo_to_another_reflector:"no echo to the port that we listen on"
