@@ -631,15 +631,17 @@ static int ksocket_tcp_rebind(struct ksocket_worker *worker)
 {
 	const struct inet_bind_bucket *bucket;
 	struct sock *sk = worker->listen->sk;
-	bool other_vrf;
+	bool elsewhere;
 	int err;
 
 	lock_sock(sk);
 	err = sock_bindtoindex(sk, ksocket_follow_ifindex(worker->svc), false);
 	bucket = inet_csk(sk)->icsk_bind_hash;
-	other_vrf = !bucket || bucket->l3mdev != inet_sk_bound_l3mdev(sk);
+	/* Without memory it may have got another port, too. */
+	elsewhere = !bucket || bucket->l3mdev != inet_sk_bound_l3mdev(sk) ||
+		    inet_sk(sk)->inet_num != ksocket_addr_port(&worker->svc->cfg.listen);
 	release_sock(sk);
-	return other_vrf ? ksocket_tcp_relisten(worker) : err;
+	return elsewhere ? ksocket_tcp_relisten(worker) : err;
 }
 
 /* "ss -K" has closed the listen socket, which keeps its port, not its device. */
