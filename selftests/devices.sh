@@ -219,10 +219,11 @@ replaced_while_lost() {
 # A device that gets the name of a lost one may bring a service at the same port
 # along. That one stays, and the lost one waits until the port is free.
 port_taken() {
-	local proto threads
+	local proto threads each="1 $THREADS"
 	begin
+	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || each=$THREADS
 	for proto in udp tcp; do
-		for threads in 1 $THREADS; do
+		for threads in $each; do
 			ns_ip b link add lan0 type veth peer name lan1
 			ctl add one listen 0.0.0.0:7000 discard dev lan0 proto $proto threads "$threads"
 			ctl add two listen 0.0.0.0:7000 echo dev veth0 proto $proto threads "$threads"
