@@ -166,8 +166,8 @@ one_is_deaf() {
 	assert_eq "rx_packets of one" "$(counter rx_packets b)" 0
 }
 
-# The index of a device that is gone may be given to another.
-index_given_again() {
+# index_is_others: one is lost, and another device has the index
+index_is_others() {
 	begin_bound
 	unplug
 	wait_for 20 lost one
@@ -175,6 +175,11 @@ index_given_again() {
 	ns_ip b addr add 192.0.2.2/24 dev other
 	ns_ip b link set other up
 	_pair_side "${NS_PREFIX}a" 1
+}
+
+# The index of a device that is gone may be given to another.
+index_given_again() {
+	index_is_others
 	udp_answers 7001
 	one_is_deaf
 	rmmod ksocket
@@ -202,13 +207,7 @@ index_given_at_once() {
 
 # A lost service is not what a replace asks for, even if another device has its index.
 replaced_while_lost() {
-	begin_bound
-	unplug
-	wait_for 20 lost one
-	ns_ip b link add other index "$INDEX" type veth peer name veth0 netns "${NS_PREFIX}a"
-	ns_ip b addr add 192.0.2.2/24 dev other
-	ns_ip b link set other up
-	_pair_side "${NS_PREFIX}a" 1
+	index_is_others
 	ctl replace one listen 0.0.0.0:7000 echo dev other
 	found one || fail "replaced, and still lost"
 	udp_answers 7000

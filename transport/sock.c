@@ -224,6 +224,32 @@ int ksocket_sock_create_listen(struct ksocket_worker *worker, int type,
 }
 
 /**
+ * ksocket_sock_take_port() - take the port where the service has to listen now
+ * @svc: the service
+ * @sk: a listen socket of it, locked, without a port
+ *
+ * Context: process context.
+ * Return: 0; or -EADDRINUSE, and it hears nothing then.
+ */
+int ksocket_sock_take_port(const struct ksocket_service *svc, struct sock *sk)
+{
+	u16 port = ksocket_addr_port(&svc->cfg.listen);
+	int err;
+
+	WRITE_ONCE(sk->sk_bound_dev_if, ksocket_follow_ifindex(svc));
+	sk_dst_reset(sk);
+	err = sk->sk_prot->get_port(sk, port) ? -EADDRINUSE : 0;
+	/* Another may have the port there. Keep it at least where nothing comes from. */
+	if (err) {
+		WRITE_ONCE(sk->sk_bound_dev_if, ksocket_no_device(svc));
+		sk->sk_prot->get_port(sk, port);
+	}
+	/* Without a port it may have been given one to send from. */
+	inet_sk(sk)->inet_sport = htons(port);
+	return err;
+}
+
+/**
  * ksocket_sock_probe() - is the port free where the service has to listen now?
  * @svc: the service; its own sockets are bound elsewhere
  *

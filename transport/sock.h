@@ -79,6 +79,7 @@ bool ksocket_sock_is_local(struct sock *sk);
 void ksocket_sock_set_sndbuf(struct sock *sk, unsigned int size);
 void ksocket_sock_set_rcvbuf(struct sock *sk, unsigned int size);
 void ksocket_sock_set_dual_stack(struct sock *sk);
+int ksocket_sock_take_port(const struct ksocket_service *svc, struct sock *sk);
 int ksocket_sock_probe(const struct ksocket_service *svc);
 int ksocket_sock_create_listen(struct ksocket_worker *worker, int type,
 			       int protocol, struct socket **result,

@@ -595,7 +595,6 @@ static void ksocket_tcp_starve(struct ksocket_worker *worker)
 static int ksocket_tcp_relisten(struct ksocket_worker *worker)
 {
 	const struct ksocket_service *svc = worker->svc;
-	u16 port = ksocket_addr_port(&svc->cfg.listen);
 	struct sock *sk = worker->listen->sk;
 	int err;
 
@@ -606,15 +605,7 @@ static int ksocket_tcp_relisten(struct ksocket_worker *worker)
 	sk->sk_prot->disconnect(sk, 0);
 	sock_error(sk);
 
-	WRITE_ONCE(sk->sk_bound_dev_if, ksocket_follow_ifindex(svc));
-	sk_dst_reset(sk);
-	err = sk->sk_prot->get_port(sk, port) ? -EADDRINUSE : 0;
-	/* Another may have the port there. Keep it at least where nothing comes from. */
-	if (err) {
-		WRITE_ONCE(sk->sk_bound_dev_if, ksocket_no_device(svc));
-		sk->sk_prot->get_port(sk, port);
-	}
-	inet_sk(sk)->inet_sport = htons(port);
+	err = ksocket_sock_take_port(svc, sk);
 	sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
 	release_sock(sk);
 	return kernel_listen(worker->listen, svc->cfg.backlog) ? : err;

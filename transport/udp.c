@@ -632,7 +632,6 @@ union ksocket_udp_control {
 int ksocket_udp_rebind(struct ksocket_worker *worker)
 {
 	const struct ksocket_service *svc = worker->svc;
-	u16 port = ksocket_addr_port(&svc->cfg.listen);
 	struct sock *sk = worker->listen->sk;
 	int ifindex, err;
 
@@ -645,16 +644,7 @@ int ksocket_udp_rebind(struct ksocket_worker *worker)
 	}
 
 	sk->sk_prot->unhash(sk);
-	WRITE_ONCE(sk->sk_bound_dev_if, ifindex);
-	sk_dst_reset(sk);
-	err = sk->sk_prot->get_port(sk, port) ? -EADDRINUSE : 0;
-	/* Another may have the port there. Keep it at least where nothing comes from. */
-	if (err) {
-		WRITE_ONCE(sk->sk_bound_dev_if, ksocket_no_device(svc));
-		sk->sk_prot->get_port(sk, port);
-	}
-	/* Without a port it may have been given one to send from. */
-	inet_sk(sk)->inet_sport = htons(port);
+	err = ksocket_sock_take_port(svc, sk);
 out:
 	release_sock(sk);
 	return err;
