@@ -652,7 +652,7 @@ all_counters() {
 		$1 == "service" { it = $2 == name; next }
 		!it || $2 !~ /^[0-9]+$/ || $1 ~ others { next }
 		$1 ~ /^(threads|.*buf|.*_size|min_source_port|backlog|idle_timeout|keepalive|interval)$/ { next }
-		$1 ~ /^(max_connections|connections|queue_bytes|queued|queued_bytes)$/ { next }
+		$1 ~ /^(max_connections|connections|queue_bytes|queued|queued_bytes|device_lost)$/ { next }
 		{
 			key = $1
 			label = ""
