@@ -88,7 +88,9 @@ walk_tcp() {
 }
 
 walk_uplink() {
-	walk 2 mode=relay threads=2 reply_proto=tcp
+	local threads=1
+	[ -z "${KSOCKET_SOAK:-}" ] || threads=2
+	walk $threads mode=relay threads=$threads reply_proto=tcp
 }
 
 walk_beacon_sink() {
@@ -107,7 +109,9 @@ walk_threads() {
 
 # Datagrams of a flood.
 FLOOD=200
-[ -z "${KSOCKET_SOAK:-}" ] || FLOOD=1000
+# Connections that come and go.
+CYCLES=150
+[ -z "${KSOCKET_SOAK:-}" ] || FLOOD=1000 CYCLES=300
 
 # injected FAULT: how often it has failed something since _starve
 injected() {
@@ -183,7 +187,7 @@ _starve_tcp() {
 	done
 	_reset
 	set_fault failslab times=$FAULT_TIMES task-filter=Y "${@:2}"
-	"$KSOCKET_TESTS/tcp_load" cycle 127.0.0.1 $PORT -c 300 -T $((5000 * KSOCKET_SLOW)) || true
+	"$KSOCKET_TESTS/tcp_load" cycle 127.0.0.1 $PORT -c $CYCLES -T $((5000 * KSOCKET_SLOW)) || true
 	count=$(injected failslab)
 	_reset
 	wait_for 60 counter_is connections 0

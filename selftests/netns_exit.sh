@@ -11,7 +11,7 @@
 . "$(dirname "$0")/lib.sh"
 
 PORT=7000
-ROUNDS=6
+ROUNDS=4
 [ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || ROUNDS=2
 [ -z "${KSOCKET_SOAK:-}" ] || ROUNDS=50	# of each kind of flood
 

@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 
 PORT=7000
-TIMES=8
+TIMES=4
 [ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || TIMES=2
 [ -z "${KSOCKET_SOAK:-}" ] || TIMES=200
 

@@ -102,14 +102,14 @@ flooded_rounds() {
 }
 
 rounds() {
-	local n=16 before
+	local n=8 before
 	[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || n=4
 	if [ -n "${KSOCKET_SOAK:-}" ]; then
 		n=1000
 		[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || n=100
 	fi
 	# The first rounds fill what the kernel caches.
-	flooded_rounds 8
+	[ -z "${KSOCKET_SOAK:-}" ] || flooded_rounds 8
 	before=$(kernel_kb)
 	flooded_rounds $n
 	echo "$n rounds, kernel memory $before kB before them, $(kernel_kb) kB after"
