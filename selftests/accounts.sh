@@ -141,7 +141,8 @@ crowd() {
 		"$(counter connections), close_nomem $(counter close_nomem)," \
 		"$(cat "$CGROUP/memory.current") bytes"
 	assert_ge close_nomem "$(counter close_nomem)" 1
-	assert_le "bytes, of 16 MB" "$(cat "$CGROUP/memory.current")" $((20 << 20))
+	# What comes in goes over the limit, and where the thread comes late, further.
+	assert_le "bytes, of 16 MB" "$(cat "$CGROUP/memory.current")" $((64 << 20))
 }
 
 _spared() {
