@@ -366,7 +366,12 @@ beacon() {
 	wait_for 20 lines_at_least "$TMP/got" 2
 	unplug
 	wait_for 20 lost clock
-	plug
+	# An IPv6 address that comes with the device would have it connect again by itself.
+	in_ns b sysctl -qw net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true
+	ns_ip b link add veth0 type veth peer name veth0 netns "${NS_PREFIX}a"
+	_pair_side "${NS_PREFIX}a" 1
+	ns_ip b addr add 192.0.2.2/24 dev veth0
+	ns_ip b link set veth0 up
 	wait_for 20 found clock
 	listened
 	listener "$TMP/got" 100000 a
