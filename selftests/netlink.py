@@ -1115,7 +1115,7 @@ def many_on_a_port():
         text = file.read()
     assert "drop_src_port_low 8000\n" in text and "drop_src_port_own 8000\n" in text
     print(f"no service at the sender's port: {none:.6f} s, 1000: {lots:.6f} s")
-    assert lots < 2 * none, f"{lots} s instead of {none} s"
+    assert lots < 1.4 * none, f"{lots} s instead of {none} s"
 
 
 def losses_told():
