@@ -627,12 +627,14 @@ struct ksocket_sock_user {
 
 /**
  * struct ksocket_memory - what a worker knows of the memory of its cgroup
+ * @limited: it is in one, not the root
  * @forced: charges are made even over the limit, since ksocket_owner_begin()
  * @flags: what to restore after that
  * @lacks: there was none when that was last found out
  * @until: in jiffies, how long that is taken for granted
  */
 struct ksocket_memory {
+	bool limited;
 	bool forced;
 	unsigned int flags;
 	bool lacks;
@@ -1335,10 +1337,51 @@ bool ksocket_owner_conn_charge(struct ksocket_service *svc);
 void ksocket_owner_conn_uncharge(struct ksocket_service *svc);
 int ksocket_owner_join(const struct net *net, struct task_struct *task);
 void ksocket_owner_adopt(const struct ksocket_service *svc, struct sock *sk);
-bool ksocket_owner_has_memory(struct ksocket_worker *worker,
+bool ksocket_owner_ask_memory(struct ksocket_worker *worker,
 			      const struct sock *sk);
-void ksocket_owner_begin(struct ksocket_worker *worker);
-void ksocket_owner_end(struct ksocket_worker *worker);
+void ksocket_owner_enter(struct ksocket_worker *worker);
+void ksocket_owner_leave(struct ksocket_worker *worker);
+
+/**
+ * ksocket_owner_begin() - begin what may charge memory to the service's cgroup
+ * @worker: the worker
+ *
+ * Near the limit, charges up to ksocket_owner_end() go through even over the limit, as
+ * those of a thread that frees memory do.
+ *
+ * Context: process context, by the worker's thread or when that has ended; the two
+ * do not nest.
+ */
+static inline void ksocket_owner_begin(struct ksocket_worker *worker)
+{
+	if (unlikely(worker->memory.limited))
+		ksocket_owner_enter(worker);
+}
+
+/**
+ * ksocket_owner_end() - undo ksocket_owner_begin()
+ * @worker: the worker
+ */
+static inline void ksocket_owner_end(struct ksocket_worker *worker)
+{
+	if (unlikely(worker->memory.limited))
+		ksocket_owner_leave(worker);
+}
+
+/**
+ * ksocket_owner_has_memory() - may the worker send by this socket, or keep it?
+ * @worker: the worker, between ksocket_owner_begin() and ksocket_owner_end()
+ * @sk: the socket
+ *
+ * Context: process context, may sleep.
+ * Return: true if so.
+ */
+static inline bool ksocket_owner_has_memory(struct ksocket_worker *worker,
+					    const struct sock *sk)
+{
+	return likely(!worker->memory.limited) ||
+	       ksocket_owner_ask_memory(worker, sk);
+}
 
 /* control/config.c */
 void ksocket_config_init(struct ksocket_config *cfg);

@@ -176,6 +176,16 @@ static int ksocket_user_charge(struct ksocket_service *svc,
 	return 0;
 }
 
+/* Return: the service is in a memory cgroup, not the root. */
+static bool ksocket_owner_is_limited(const struct ksocket_service *svc)
+{
+#ifdef CONFIG_MEMCG
+	return svc->memcg && svc->memcg->css.parent;
+#else
+	return false;
+#endif
+}
+
 /**
  * ksocket_owner_charge() - charge a service to the task that starts it
  * @svc: the service, new
@@ -188,9 +198,12 @@ int ksocket_owner_charge(struct ksocket_service *svc,
 			 struct ksocket_report *rep)
 {
 	struct ksocket_user *fresh;
+	unsigned int i;
 	int err;
 
 	svc->memcg = get_mem_cgroup_from_mm(current->mm);
+	for (i = 0; i < svc->cfg.threads; i++)
+		svc->workers[i].memory.limited = ksocket_owner_is_limited(svc);
 	if (svc->net->user_ns == &init_user_ns)
 		return 0;
 
@@ -354,16 +367,6 @@ int ksocket_owner_join(const struct net *net, struct task_struct *task)
 	return cgroup_attach_task_all(task, current);
 }
 
-/* Return: the service is in a memory cgroup, not the root. */
-static bool ksocket_owner_is_limited(const struct ksocket_service *svc)
-{
-#ifdef CONFIG_MEMCG
-	return svc->memcg && svc->memcg->css.parent;
-#else
-	return false;
-#endif
-}
-
 /* Return: the pages that are left up to the next limit. */
 static unsigned long ksocket_owner_margin(const struct ksocket_service *svc)
 {
@@ -403,16 +406,10 @@ void ksocket_owner_adopt(const struct ksocket_service *svc, struct sock *sk)
 }
 
 /**
- * ksocket_owner_begin() - begin what may charge memory to the service's cgroup
+ * ksocket_owner_enter() - ksocket_owner_begin() in a cgroup
  * @worker: the worker
- *
- * Near the limit, charges up to ksocket_owner_end() go through even over the limit, as
- * those of a thread that frees memory do.
- *
- * Context: process context, by the worker's thread or when that has ended; the two
- * do not nest.
  */
-void ksocket_owner_begin(struct ksocket_worker *worker)
+void ksocket_owner_enter(struct ksocket_worker *worker)
 {
 	struct ksocket_memory *memory = &worker->memory;
 
@@ -420,17 +417,16 @@ void ksocket_owner_begin(struct ksocket_worker *worker)
 	if (WARN_ON_ONCE(memory->forced))
 		return;
 
-	memory->forced = ksocket_owner_is_limited(worker->svc) &&
-			 ksocket_owner_margin(worker->svc) < KSOCKET_OWNER_NEAR;
+	memory->forced = ksocket_owner_margin(worker->svc) < KSOCKET_OWNER_NEAR;
 	if (unlikely(memory->forced))
 		memory->flags = memalloc_noreclaim_save();
 }
 
 /**
- * ksocket_owner_end() - undo ksocket_owner_begin()
+ * ksocket_owner_leave() - ksocket_owner_end() in a cgroup
  * @worker: the worker
  */
-void ksocket_owner_end(struct ksocket_worker *worker)
+void ksocket_owner_leave(struct ksocket_worker *worker)
 {
 	if (unlikely(worker->memory.forced))
 		memalloc_noreclaim_restore(worker->memory.flags);
@@ -449,7 +445,7 @@ static bool ksocket_owner_try_memory(struct ksocket_worker *worker)
 	unsigned int got, i;
 
 	/* A charge that always goes through tells nothing. */
-	ksocket_owner_end(worker);
+	ksocket_owner_leave(worker);
 	active = ksocket_set_active_memcg(worker->svc->memcg);
 	for (got = 0; got < KSOCKET_OWNER_TURN; got++) {
 		pages[got] = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL |
@@ -460,7 +456,7 @@ static bool ksocket_owner_try_memory(struct ksocket_worker *worker)
 	for (i = 0; i < got; i++)
 		__free_page(pages[i]);
 	ksocket_set_active_memcg(active);
-	ksocket_owner_begin(worker);
+	ksocket_owner_enter(worker);
 	return got == KSOCKET_OWNER_TURN;
 }
 
@@ -475,21 +471,21 @@ static bool ksocket_owner_pays(const struct sock *sk)
 }
 
 /**
- * ksocket_owner_has_memory() - may the worker send by this socket, or keep it?
- * @worker: the worker, between ksocket_owner_begin() and ksocket_owner_end()
+ * ksocket_owner_ask_memory() - ksocket_owner_has_memory() in a cgroup
+ * @worker: the worker
  * @sk: the socket
  *
  * Context: process context, may sleep.
  * Return: true if so.
  */
-bool ksocket_owner_has_memory(struct ksocket_worker *worker,
+bool ksocket_owner_ask_memory(struct ksocket_worker *worker,
 			      const struct sock *sk)
 {
 	struct ksocket_memory *memory = &worker->memory;
 
 	/* What this turn has taken so far may have come near the limit. */
 	if (likely(!memory->forced))
-		ksocket_owner_begin(worker);
+		ksocket_owner_enter(worker);
 	if (likely(!memory->forced) || !ksocket_owner_pays(sk))
 		return true;
 	if (ksocket_owner_margin(worker->svc) >= KSOCKET_OWNER_TURN) {
