@@ -369,7 +369,7 @@ beacon() {
 	done
 	listener "$TMP/got" 100000 a
 	ctl add clock beacon 192.0.2.1:9000 interval 3000 dev veth0 text tick
-	wait_for 20 lines_at_least "$TMP/got" 1
+	wait_for 20 lines_at_least "$TMP/got" 2
 	unplug
 	wait_for 20 lost clock
 	ns_ip b link add veth0 type veth peer name veth0 netns "${NS_PREFIX}a"
@@ -379,7 +379,7 @@ beacon() {
 	wait_for 20 found clock
 	listened
 	listener "$TMP/got" 100000 a
-	wait_for 20 lines_at_least "$TMP/got" 1
+	wait_for 20 lines_at_least "$TMP/got" 2
 	listened
 	rmmod ksocket
 }
