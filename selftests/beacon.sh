@@ -565,14 +565,21 @@ netem() {
 	in_ns a tc qdisc change dev veth0 root netem "$@"
 }
 
+# way_dropped NUMBER: so many did not arrive. The processors of b have a queue each,
+# and one may overtake another there: that one is lost when the next comes, and late
+# then.
+way_dropped() {
+	assert_eq "received and late" $((received + late)) $((sent - $1))
+	assert_eq "lost" "$lost" $(($1 + late))
+}
+
 way_loss() {
 	way_begin
 	passed_by b prerouting "numgen inc mod 5 == 0" drop
 	wait_for 60 counter_at_least beacon_lost 20 b
 	in_ns b nft flush chain inet ksocket_test c
 	way_end
-	assert_eq "lost" "$lost" "$(passed b)"
-	assert_eq "late" "$late" 0
+	way_dropped "$(passed b)"
 	assert_eq "duplicate" "$duplicate" 0
 }
 
@@ -581,9 +588,8 @@ way_netem_loss() {
 	netem loss 20%
 	wait_for 60 counter_at_least beacon_lost 20 b
 	way_end
-	assert_eq "lost" "$lost" "$(in_ns a tc -s qdisc show dev veth0 |
+	way_dropped "$(in_ns a tc -s qdisc show dev veth0 |
 		sed -n 's/.*dropped \([0-9]*\),.*/\1/p' | head -n 1)"
-	assert_eq "late" "$late" 0
 }
 
 way_duplicate() {
