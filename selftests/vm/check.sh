@@ -297,11 +297,19 @@ if [ "$builder" != 0 ]; then
 fi
 wait_jobs
 
-# failed_job NAME NUMBER - its findings again, where they are found: at the end.
+# failed_job NAME NUMBER - its findings again, where they are found: at the end. Of
+# what a failed program said, what belongs to a result that failed.
 failed_job() {
 	say "check: failed: $1 ($2)"
-	grep -A 30 -E '^  [^ ]+ +FAILED ' "$run/$1.said" | grep -vE '^  [^ ]+ +(ok|skipped) ' |
-		head -n 80 || true
+	awk '
+		function flush() { printf "%s", held; held = "" }
+		/^  [^ ]+ +(FAILED|ok|skipped) / { flush(); show = $2 == "FAILED" }
+		!show || /^  [^ ]+ +[0-9]+ s  / { next }
+		/ [|] # ok / { held = ""; next }
+		/ [|] / { held = held $0 "\n" }
+		/ [|] # not ok / { flush() }
+		!/ [|] /
+		END { flush() }' "$run/$1.said" | head -n 80
 }
 
 passed=0 failed=0 skipped=0
