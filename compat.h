@@ -307,15 +307,20 @@ static inline void ksocket_sk_set_uid(struct sock *sk, kuid_t uid)
 #endif
 
 /*
- * What the current thread allocates with __GFP_ACCOUNT goes to this memory cgroup.
+ * What the current thread allocates with __GFP_ACCOUNT goes to this memory cgroup, in
+ * place of the one that is returned.
  * set_active_memcg() has another half for interrupts, which modules cannot link
  * to before 5.14; a thread needs its own half only.
  */
-static inline void ksocket_set_active_memcg(struct mem_cgroup *memcg)
+static inline struct mem_cgroup *
+ksocket_set_active_memcg(struct mem_cgroup *memcg)
 {
+	struct mem_cgroup *old = NULL;
 #ifdef CONFIG_MEMCG
+	old = current->active_memcg;
 	current->active_memcg = memcg;
 #endif
+	return old;
 }
 
 /*

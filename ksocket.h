@@ -626,6 +626,22 @@ struct ksocket_sock_user {
 } __aligned(KSOCKET_USER_ALIGN);
 
 /**
+ * struct ksocket_memory - what a worker knows of the memory of its cgroup
+ * @limited: it is in one, not the root
+ * @forced: charges are made even over the limit, since ksocket_owner_begin()
+ * @flags: what to restore after that
+ * @lacks: there was none when that was last found out
+ * @until: in jiffies, how long that is taken for granted
+ */
+struct ksocket_memory {
+	bool limited;
+	bool forced;
+	unsigned int flags;
+	bool lacks;
+	unsigned long until;
+};
+
+/**
  * struct ksocket_worker - one thread of a service and all that it touches
  * @user: where sk_user_data of @listen and @reply points to
  * @svc: the service, which outlives the worker
@@ -660,6 +676,7 @@ struct ksocket_sock_user {
  * @flows: the last senders
  * @tcp: the connections of a TCP service, or NULL
  * @uplink: the connection to the receiver of datagrams, or NULL
+ * @memory: whether the cgroup has memory, see ksocket_owner_begin()
  * @due: when the next beacon is
  * @seq: its sequence number
  * @state: what the mode remembers, or NULL
@@ -698,6 +715,7 @@ struct ksocket_worker {
 	struct ksocket_flow flows[1 << KSOCKET_FLOW_BITS];
 	struct ksocket_tcp *tcp;
 	struct ksocket_uplink *uplink;
+	struct ksocket_memory memory;
 	ktime_t due;
 	u64 seq;
 	void *state;
@@ -1319,6 +1337,51 @@ bool ksocket_owner_conn_charge(struct ksocket_service *svc);
 void ksocket_owner_conn_uncharge(struct ksocket_service *svc);
 int ksocket_owner_join(const struct net *net, struct task_struct *task);
 void ksocket_owner_adopt(const struct ksocket_service *svc, struct sock *sk);
+bool ksocket_owner_ask_memory(struct ksocket_worker *worker,
+			      const struct sock *sk);
+void ksocket_owner_enter(struct ksocket_worker *worker);
+void ksocket_owner_leave(struct ksocket_worker *worker);
+
+/**
+ * ksocket_owner_begin() - begin what may charge memory to the service's cgroup
+ * @worker: the worker
+ *
+ * Near the limit, charges up to ksocket_owner_end() go through even over the limit, as
+ * those of a thread that frees memory do.
+ *
+ * Context: process context, by the worker's thread or when that has ended; the two
+ * do not nest.
+ */
+static inline void ksocket_owner_begin(struct ksocket_worker *worker)
+{
+	if (unlikely(worker->memory.limited))
+		ksocket_owner_enter(worker);
+}
+
+/**
+ * ksocket_owner_end() - undo ksocket_owner_begin()
+ * @worker: the worker
+ */
+static inline void ksocket_owner_end(struct ksocket_worker *worker)
+{
+	if (unlikely(worker->memory.limited))
+		ksocket_owner_leave(worker);
+}
+
+/**
+ * ksocket_owner_has_memory() - may the worker send by this socket, or keep it?
+ * @worker: the worker, between ksocket_owner_begin() and ksocket_owner_end()
+ * @sk: the socket
+ *
+ * Context: process context, may sleep.
+ * Return: true if so.
+ */
+static inline bool ksocket_owner_has_memory(struct ksocket_worker *worker,
+					    const struct sock *sk)
+{
+	return likely(!worker->memory.limited) ||
+	       ksocket_owner_ask_memory(worker, sk);
+}
 
 /* control/config.c */
 void ksocket_config_init(struct ksocket_config *cfg);

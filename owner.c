@@ -11,14 +11,26 @@
  * The service holds a reference on the memory cgroup, for what the thread
  * allocates.
  *
+ * At the limit of a memory cgroup, a charge that may sleep has the kernel kill a
+ * process of that cgroup. The kernel cannot kill a thread of its own, and peers
+ * decide how much the sockets of a TCP service take: they would have all other
+ * processes of the container killed. So near the limit a charge goes through without
+ * that. In return a service that lacks memory turns new connections away and sends
+ * no more than it takes to go on.
+ *
  * Users: a task that may create a user namespace may start services in it, and
  * no rlimit counts the threads of the kernel. The kernel's own limits per user, the
  * ucounts, are not exported to modules, so the table below does the same.
  */
 #include <linux/cgroup.h>
+#include <linux/jiffies.h>
 #include <linux/list.h>
+#include <linux/memcontrol.h>
 #include <linux/mutex.h>
+#include <linux/page_counter.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 #include <net/net_namespace.h>
@@ -32,6 +44,15 @@
 /* TCP connections, in the same way. */
 #define KSOCKET_USER_CONNECTIONS	8192
 #define KSOCKET_USERS_CONNECTIONS	65536
+
+/* Pages that one direction of a connection takes in its turn at most. */
+#define KSOCKET_OWNER_TURN		(SZ_256K >> PAGE_SHIFT)
+
+/* Near the limit: softirqs may take so many until a turn is over. */
+#define KSOCKET_OWNER_NEAR		(SZ_64M >> PAGE_SHIFT)
+
+/* When to ask again for memory that was not there. */
+#define KSOCKET_OWNER_AGAIN		(HZ / 20)
 
 /**
  * struct ksocket_user - what the services of one user have
@@ -155,6 +176,16 @@ static int ksocket_user_charge(struct ksocket_service *svc,
 	return 0;
 }
 
+/* Return: the service is in a memory cgroup, not the root. */
+static bool ksocket_owner_is_limited(const struct ksocket_service *svc)
+{
+#ifdef CONFIG_MEMCG
+	return svc->memcg && svc->memcg->css.parent;
+#else
+	return false;
+#endif
+}
+
 /**
  * ksocket_owner_charge() - charge a service to the task that starts it
  * @svc: the service, new
@@ -167,9 +198,12 @@ int ksocket_owner_charge(struct ksocket_service *svc,
 			 struct ksocket_report *rep)
 {
 	struct ksocket_user *fresh;
+	unsigned int i;
 	int err;
 
 	svc->memcg = get_mem_cgroup_from_mm(current->mm);
+	for (i = 0; i < svc->cfg.threads; i++)
+		svc->workers[i].memory.limited = ksocket_owner_is_limited(svc);
 	if (svc->net->user_ns == &init_user_ns)
 		return 0;
 
@@ -333,6 +367,26 @@ int ksocket_owner_join(const struct net *net, struct task_struct *task)
 	return cgroup_attach_task_all(task, current);
 }
 
+/* Return: the pages that are left up to the next limit. */
+static unsigned long ksocket_owner_margin(const struct ksocket_service *svc)
+{
+	unsigned long margin = ULONG_MAX;
+#ifdef CONFIG_MEMCG
+	const struct page_counter *counter;
+
+	for (counter = &svc->memcg->memory; counter; counter = counter->parent) {
+		unsigned long max = READ_ONCE(counter->max), usage;
+
+		/* Others write to the usage all the time. */
+		if (max == PAGE_COUNTER_MAX)
+			continue;
+		usage = atomic_long_read(&counter->usage);
+		margin = min(margin, max > usage ? max - usage : 0);
+	}
+#endif
+	return margin;
+}
+
 /**
  * ksocket_owner_adopt() - charge a socket of a thread to the service's cgroup
  * @svc: the service
@@ -346,4 +400,103 @@ int ksocket_owner_join(const struct net *net, struct task_struct *task)
 void ksocket_owner_adopt(const struct ksocket_service *svc, struct sock *sk)
 {
 	ksocket_sk_set_memcg(sk, svc->memcg);
+	/* What ksocket_owner_begin() permits is not meant for payload. */
+	if (ksocket_owner_is_limited(svc))
+		sk->sk_allocation |= __GFP_NOMEMALLOC | __GFP_NOWARN;
+}
+
+/**
+ * ksocket_owner_enter() - ksocket_owner_begin() in a cgroup
+ * @worker: the worker
+ */
+void ksocket_owner_enter(struct ksocket_worker *worker)
+{
+	struct ksocket_memory *memory = &worker->memory;
+
+	/* It would never be undone. */
+	if (WARN_ON_ONCE(memory->forced))
+		return;
+
+	memory->forced = ksocket_owner_margin(worker->svc) < KSOCKET_OWNER_NEAR;
+	if (unlikely(memory->forced))
+		memory->flags = memalloc_noreclaim_save();
+}
+
+/**
+ * ksocket_owner_leave() - ksocket_owner_end() in a cgroup
+ * @worker: the worker
+ */
+void ksocket_owner_leave(struct ksocket_worker *worker)
+{
+	if (unlikely(worker->memory.forced))
+		memalloc_noreclaim_restore(worker->memory.flags);
+	worker->memory.forced = false;
+}
+
+/*
+ * Have room made, if there is something to reclaim, but nothing killed for it. What is
+ * tried is what a turn takes: a few pages may come from those that a CPU has charged
+ * in advance.
+ */
+static bool ksocket_owner_try_memory(struct ksocket_worker *worker)
+{
+	struct page *pages[KSOCKET_OWNER_TURN];
+	struct mem_cgroup *active;
+	unsigned int got, i;
+
+	/* A charge that always goes through tells nothing. */
+	ksocket_owner_leave(worker);
+	active = ksocket_set_active_memcg(worker->svc->memcg);
+	for (got = 0; got < KSOCKET_OWNER_TURN; got++) {
+		pages[got] = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL |
+					__GFP_NOWARN);
+		if (!pages[got])
+			break;
+	}
+	for (i = 0; i < got; i++)
+		__free_page(pages[i]);
+	ksocket_set_active_memcg(active);
+	ksocket_owner_enter(worker);
+	return got == KSOCKET_OWNER_TURN;
+}
+
+/* Return: a cgroup pays for what the socket takes. */
+static bool ksocket_owner_pays(const struct sock *sk)
+{
+#ifdef CONFIG_MEMCG
+	return mem_cgroup_sockets_enabled && READ_ONCE(sk->sk_memcg);
+#else
+	return false;
+#endif
+}
+
+/**
+ * ksocket_owner_ask_memory() - ksocket_owner_has_memory() in a cgroup
+ * @worker: the worker
+ * @sk: the socket
+ *
+ * Context: process context, may sleep.
+ * Return: true if so.
+ */
+bool ksocket_owner_ask_memory(struct ksocket_worker *worker,
+			      const struct sock *sk)
+{
+	struct ksocket_memory *memory = &worker->memory;
+
+	/* What this turn has taken so far may have come near the limit. */
+	if (likely(!memory->forced))
+		ksocket_owner_enter(worker);
+	if (likely(!memory->forced) || !ksocket_owner_pays(sk))
+		return true;
+	if (ksocket_owner_margin(worker->svc) >= KSOCKET_OWNER_TURN) {
+		memory->lacks = false;
+		return true;
+	}
+
+	/* Reclaim takes time: hundreds of connections do not ask for it one by one. */
+	if (!memory->lacks || time_after_eq(jiffies, memory->until)) {
+		memory->lacks = !ksocket_owner_try_memory(worker);
+		memory->until = jiffies + KSOCKET_OWNER_AGAIN;
+	}
+	return !memory->lacks;
 }

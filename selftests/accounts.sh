@@ -28,6 +28,7 @@ cgroup_end() {
 	_show $_rc
 	_cleanup
 	for dir in "$CGROUP" "$CGROUP-other"; do
+		[ ! -d "$dir" ] || xargs -r kill <"$dir/cgroup.procs"
 		[ ! -d "$dir" ] || wait_for 10 rmdir "$dir"
 	done
 	[ "${had:-}" = yes ] || echo -memory >/sys/fs/cgroup/cgroup.subtree_control
@@ -99,6 +100,81 @@ sockets() {
 	wait_for 60 stat_at_most memory.stat sock 0
 	assert_eq "an echo afterwards" "$(ask TCP4:127.0.0.1:7000 hello)" hello
 	rmmod ksocket
+}
+
+# crowd: clients that want all memory of the cgroup and never read; two that were there
+# before them want an answer, or an end
+crowd() {
+	local before
+	before=$(stat_of memory.events max)
+	rm -f "$TMP/crowd"
+	python3 - >"$TMP/crowd" <<-PYTHON &
+		import socket, time
+		wait = 20 * $KSOCKET_SLOW
+		there = [socket.create_connection(("127.0.0.1", 7000)) for i in range(2)]
+		for client in there:
+		    client.settimeout(wait)
+		    client.sendall(b"a")
+		    assert client.recv(1) == b"a"
+		clients = []
+		for i in range(400):
+		    try:
+		        client = socket.create_connection(("127.0.0.1", 7000), timeout=0.02)
+		        clients.append(client)
+		        for j in range(20):
+		            client.sendall(bytes(65536))
+		    except OSError:
+		        pass
+		there[0].sendall(b"b" * 10000)
+		got = 0
+		while got < 10000:
+		    got += len(there[0].recv(65536))
+		there[1].shutdown(socket.SHUT_WR)
+		assert there[1].recv(1) == b""
+		print(len(clients), "clients", flush=True)
+		time.sleep(1000)
+	PYTHON
+	wait_for 120 grep -qs clients "$TMP/crowd"
+	assert_ge "times at the limit" "$(stat_of memory.events max)" $((before + 1))
+	pause 1
+	echo "$(cat "$TMP/crowd"), accepted $(counter accepted), connections" \
+		"$(counter connections), close_nomem $(counter close_nomem)," \
+		"$(cat "$CGROUP/memory.current") bytes"
+	assert_ge close_nomem "$(counter close_nomem)" 1
+	# What comes in goes over the limit, and where the thread comes late, further.
+	assert_le "bytes, of 16 MB" "$(cat "$CGROUP/memory.current")" $((64 << 20))
+}
+
+_spared() {
+	assert_eq "invocations of the OOM killer" "$(stat_of memory.events oom)" 0
+	assert_eq "processes killed" "$(stat_of memory.events oom_kill)" 0
+	_bystands || fail "the process beside it is gone"
+}
+
+_bystands() {
+	xargs -I{} cat "/proc/{}/comm" <"$CGROUP/cgroup.procs" | grep -qx sleep
+}
+
+# The kernel kills a process for the memory that it wants itself, and cannot kill a
+# thread of a service: it would kill all others of the cgroup, one after the other. And
+# when the clients have gone, there is memory for those who come.
+crowded() {
+	cgroup_add 16M
+	load_in_cgroup proto=tcp mode=echo listen_port=7000 backlog=512
+	in_cgroup sleep 1000 >/dev/null 2>&1 &
+	wait_for 10 _bystands
+	crowd
+	_spared
+	kill $!
+	wait_for 120 counter_is connections 0
+	wait_for 60 _echoes
+	crowd
+	rmmod ksocket
+	_spared
+}
+
+_echoes() {
+	[ "$(ask TCP4:127.0.0.1:7000 hello)" = hello ]
 }
 
 # A receiver that never reads: what is on the way to it is the service's.
@@ -216,6 +292,7 @@ removed() {
 
 ksocket_run_tests \
 	sockets:"what accepted connections take is charged, up to the limit and back" \
+	crowded:"at the limit no other process of the cgroup is killed" \
 	uplink:"the connection to the receiver of datagrams is charged" \
 	memory:"what is allocated for connections is charged" \
 	processor:"the processor time of the thread is charged" \

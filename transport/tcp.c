@@ -31,7 +31,13 @@
 /* Bytes in one direction, before the others have their turn. */
 #define KSOCKET_TCP_BUDGET	(256 * 1024)
 
-/* Likewise new connections. */
+/* Likewise, where a peer has nothing to acknowledge and there is no memory. */
+#define KSOCKET_TCP_TRICKLE	4096
+
+/* Without a process killed for it, nor what the machine has in reserve. */
+#define KSOCKET_TCP_MODEST	(__GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN)
+
+/* New connections, before the others have their turn. */
 #define KSOCKET_TCP_ACCEPTS	64
 
 /* The receiver's answer is waited for so long, in seconds. */
@@ -489,12 +495,10 @@ ksocket_tcp_conn_new(struct ksocket_worker *worker, struct socket *sock,
 	struct ksocket_tcp_conn *conn;
 	int err;
 
-	/*
-	 * Fail rather than invoke the OOM killer, which would kill other processes of the
-	 * cgroup. What the stack allocates in accept() and connect() may still invoke it.
-	 */
-	conn = kzalloc(sizeof(*conn),
-		       GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN);
+	if (!ksocket_owner_has_memory(worker, sock->sk))
+		return ERR_PTR(-ENOMEM);
+	/* Fail rather than have the kernel kill other processes of the cgroup. */
+	conn = kzalloc(sizeof(*conn), GFP_KERNEL_ACCOUNT | KSOCKET_TCP_MODEST);
 	if (!conn)
 		return ERR_PTR(-ENOMEM);
 
@@ -504,8 +508,7 @@ ksocket_tcp_conn_new(struct ksocket_worker *worker, struct socket *sock,
 	conn->active = conn->since;
 	conn->state = KSOCKET_CONN_STATE_OPEN;
 	if (xa_alloc_cyclic(&tcp->all, &conn->id, conn, xa_limit_32b,
-			    &tcp->next_id,
-			    GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN) < 0) {
+			    &tcp->next_id, GFP_KERNEL | KSOCKET_TCP_MODEST) < 0) {
 		kfree(conn);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -750,13 +753,22 @@ static int ksocket_tcp_conn_pass(struct ksocket_tcp_conn *conn,
 {
 	bool forget = conn->worker->svc->cfg.mode->verdict == KSOCKET_DISCARD;
 	struct ksocket_tcp_end *taker = forget ? NULL : to;
+	size_t budget = KSOCKET_TCP_BUDGET;
 	int moved;
 
 	if (from->eof || ksocket_tcp_is_drained(from))
 		return 0;
 
-	moved = ksocket_tcp_move(from, taker, KSOCKET_TCP_BUDGET,
-				 conn->worker->tcp->copy);
+	if (taker && !ksocket_owner_has_memory(conn->worker, taker->sock->sk)) {
+		/* What is acknowledged meanwhile does not call back. */
+		ksocket_tcp_conn_starve(conn);
+		/* What was received is memory too, and a closed connection even more. */
+		if (tcp_inq(from->sock->sk) &&
+		    ksocket_tcp_is_unacked(taker->sock->sk))
+			return 0;
+		budget = KSOCKET_TCP_TRICKLE;
+	}
+	moved = ksocket_tcp_move(from, taker, budget, conn->worker->tcp->copy);
 	if (moved == -ENOMEM || moved == -ENOBUFS)
 		moved = -EAGAIN;
 	if (moved > 0)
@@ -1057,6 +1069,7 @@ static bool ksocket_tcp_serve(struct ksocket_worker *worker)
 	struct ksocket_tcp_conn *conn, *next;
 	struct llist_node *ready;
 
+	ksocket_owner_begin(worker);
 	if (READ_ONCE(tcp->knocked)) {
 		WRITE_ONCE(tcp->knocked, false);
 		/* Who comes from now on knocks again. */
@@ -1071,6 +1084,7 @@ static bool ksocket_tcp_serve(struct ksocket_worker *worker)
 		cond_resched();
 	}
 	ksocket_tcp_expire(worker);
+	ksocket_owner_end(worker);
 
 	return !ksocket_tcp_is_ready(tcp);
 }
@@ -1214,8 +1228,11 @@ static void ksocket_tcp_close(struct ksocket_worker *worker)
 	sock_release(worker->listen);
 	worker->listen = NULL;
 
-	xa_for_each(&tcp->all, id, conn)
+	xa_for_each(&tcp->all, id, conn) {
+		ksocket_owner_begin(worker);
 		ksocket_tcp_conn_end(conn, KSOCKET_CLOSE_STOPPED, 0);
+		ksocket_owner_end(worker);
+	}
 	/* Callbacks may still look at connections, and put them on the list. */
 	ksocket_tcp_forget_requests(listen);
 	sock_put(listen);

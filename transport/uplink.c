@@ -556,6 +556,7 @@ static void ksocket_uplink_starve(struct ksocket_uplink *uplink)
 /* Send what is queued. Return: true when there is more, and room for it. */
 static bool ksocket_uplink_push(struct ksocket_uplink *uplink)
 {
+	struct sock *sk = uplink->sock->sk;
 	int budget, sent;
 
 	for (budget = KSOCKET_UPLINK_BUDGET; budget; budget--) {
@@ -572,8 +573,12 @@ static bool ksocket_uplink_push(struct ksocket_uplink *uplink)
 
 		size = ksocket_uplink_size(ksocket_uplink_record(uplink, uplink->next)->len);
 		wire = ksocket_uplink_wire(uplink, uplink->next);
-		sent = ksocket_uplink_send(uplink, wire,
-					   uplink->next + size != head);
+		sent = 0;
+		/* One that has nothing to acknowledge is sent something in any case. */
+		if (!ksocket_tcp_is_unacked(sk) ||
+		    ksocket_owner_has_memory(uplink->worker, sk))
+			sent = ksocket_uplink_send(uplink, wire,
+						   uplink->next + size != head);
 		if (sent <= 0) {
 			ksocket_uplink_starve(uplink);
 			return false;
@@ -721,6 +726,7 @@ bool ksocket_uplink_serve(struct ksocket_worker *worker)
 {
 	struct ksocket_uplink *uplink = worker->uplink;
 
+	ksocket_owner_begin(worker);
 	WRITE_ONCE(uplink->event, false);
 	/* Whatever comes from now on sets it again. */
 	smp_mb();
@@ -730,6 +736,7 @@ bool ksocket_uplink_serve(struct ksocket_worker *worker)
 		ksocket_uplink_connecting(uplink);
 	if (uplink->open)
 		ksocket_uplink_work(uplink);
+	ksocket_owner_end(worker);
 
 	return !READ_ONCE(uplink->event);
 }
@@ -845,10 +852,12 @@ void ksocket_uplink_close(struct ksocket_worker *worker)
 	struct ksocket_uplink *uplink = worker->uplink;
 
 	ksocket_uplink_linger(worker);
+	ksocket_owner_begin(worker);
 	if (uplink->open)
 		ksocket_uplink_down(worker, true, 0, 0);
 	if (uplink->sock)
 		ksocket_uplink_drop_sock(uplink);
+	ksocket_owner_end(worker);
 	if (uplink->count)
 		ksocket_info(worker->svc->net,
 			     "service %s: %u datagrams to %s were not delivered\n",
