@@ -9,6 +9,8 @@
 
 CTL=$KSOCKET_TESTS/ksocketctl
 ROUNDS=5 THREADS=1
+# One that ends with the module, one with the namespace.
+[ -z "${KSOCKET_DEBUG_KERNEL:-}" ] || ROUNDS=2
 [ -z "${KSOCKET_SOAK:-}" ] || ROUNDS=100
 [ "$(nproc)" = 1 ] || THREADS=2
 

@@ -5,8 +5,9 @@
 # of a load fails in its turn, and nothing may be left of that load; threads
 # that get no memory under traffic lose datagrams, but count them.
 #
-# The short form fails what the module's own init allocates, KSOCKET_SOAK=1
-# also what the loader does before.
+# The short form fails what the module's own init allocates, and of connections and
+# uplinks one in three, beginning with any of the first three. KSOCKET_SOAK=1 fails
+# all, and what the loader allocates before.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -56,15 +57,25 @@ only_below() {
 	done
 }
 
-# walk [-t] THREADS PARAMETER...
+# some: into SOME, the options of a walk that fails one in three
+some() {
+	SOME=()
+	[ -n "${KSOCKET_SOAK:-}" ] || SOME=(-s 3 -f $((RANDOM % 3 + 1)))
+	echo "${SOME[*]}"
+}
+
+# walk [OPTION... --] THREADS PARAMETER...
 walk() {
-	local tcp=()
-	[ "$1" != -t ] || { tcp=(-t); shift; }
+	local options=()
+	if [[ $1 = -* ]]; then
+		until [ "$1" = -- ]; do options+=("$1"); shift; done
+		shift
+	fi
 	_can_fault
 	_reset
 	[ -n "${KSOCKET_SOAK:-}" ] || only_below do_one_initcall
 	for_all "${@:2}"
-	"$KSOCKET_TESTS/fault_walk" ${tcp[@]+"${tcp[@]}"} $PORT "$1" "$KSOCKET_KO" \
+	"$KSOCKET_TESTS/fault_walk" ${options[@]+"${options[@]}"} $PORT "$1" "$KSOCKET_KO" \
 		${FOR_ALL[@]+"${FOR_ALL[@]}"} "listen_port=$PORT" "${@:2}" && rc=0 || rc=$?
 	_reset
 	return "$rc"
@@ -84,13 +95,16 @@ walk_text_two_threads() {
 }
 
 walk_tcp() {
-	walk -t 2 proto=tcp mode=relay threads=2 listen_addr=:: reply_port=9
+	some
+	walk -t ${SOME[@]+"${SOME[@]}"} -- 2 proto=tcp mode=relay threads=2 listen_addr=:: \
+		reply_port=9
 }
 
 walk_uplink() {
 	local threads=1
 	[ -z "${KSOCKET_SOAK:-}" ] || threads=2
-	walk $threads mode=relay threads=$threads reply_proto=tcp
+	some
+	walk ${SOME[@]+"${SOME[@]}" --} $threads mode=relay threads=$threads reply_proto=tcp
 }
 
 walk_beacon_sink() {
@@ -271,8 +285,8 @@ ksocket_run_tests \
 	walk_relay_ipv4:"relay over IPv4: each allocation of a load fails once" \
 	walk_echo_ipv6:"echo over IPv6: each allocation of a load fails once" \
 	walk_text_two_threads:"text, two threads: each allocation of a load fails once" \
-	walk_tcp:"connections, two threads: each allocation of a load fails once" \
-	walk_uplink:"datagrams that go on by TCP: each allocation of a load fails once" \
+	walk_tcp:"connections, two threads: allocations of a load fail one by one" \
+	walk_uplink:"datagrams that go on by TCP: allocations of a load fail one by one" \
 	walk_beacon_sink:"a sink of beacons: each allocation of a load fails once" \
 	walk_threads:"each allocation of the threads themselves fails once" \
 	starve_slab:"traffic while slab allocations fail: the books balance" \
