@@ -655,12 +655,12 @@ struct ksocket_memory {
  * @listen: socket that the requests come to, or NULL
  * @reply: socket connected to the receiver, NULL where the mode has none
  * @buffer: fixed buffer of @svc's buffer_size bytes, NULL where there are streams
- * @reply_addr: local address of @reply; written under @lock and the service's
- *	reply_lock, see ksocket_guard_move()
+ * @reply_addr: local address of @reply, written under @lock and the service's
+ *	reply_lock, see ksocket_guard_move(); of an uplink, by the thread alone
  * @reply_flows: the way to the receiver, for what has no DSCP and for what has one;
  *	under @lock, as @reply_gen
  * @reply_local: the receiver is on this host
- * @reply_gen: &ksocket_net.addresses_gen when @reply was connected
+ * @reply_gen: &ksocket_net.rebound_gen when @reply was connected
  * @reply_lock: whoever connects @reply again holds it
  * @error_report: what the stack would call for @reply without us
  * @lock: whoever answers holds it, be it the thread or a softirq
@@ -892,8 +892,7 @@ do {									\
  * @endpoints: table of struct ksocket_endpoint
  * @endpoints_gen: how often @endpoints had something added; the last senders are
  *	looked up again after that
- * @addresses_gen: how often an IPv6 address has come or gone, or a service was
- *	bound to another device
+ * @rebound_gen: how often a service was bound to another device
  * @follow: looks for the devices that services depend on
  * @follow_lock: guards @follow_open, @followed, and some of struct ksocket_device
  * @follow_open: @follow may be queued
@@ -910,7 +909,7 @@ struct ksocket_net {
 	bool closed;
 	struct ksocket_user *kept_user;
 	unsigned int kept_threads;
-	atomic_t addresses_gen;
+	atomic_t rebound_gen;
 	struct delayed_work follow;
 	spinlock_t follow_lock;	/* see above; the innermost */
 	bool follow_open;

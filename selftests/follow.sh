@@ -62,6 +62,25 @@ address_changes() {
 	done
 }
 
+# other_family: what happens to IPv6 addresses costs a relay by IPv4 no turn of the thread
+other_family() {
+	local before
+	[ -d /proc/sys/net/ipv6 ] || skip "no IPv6 here"
+	ns_pair a b
+	listener "$TMP/got" 100000 a
+	load_in b listen_port=7000 reply_addr=192.0.2.1 reply_port=9000 datapath=softirq
+	said 2 one
+	before=$(counter wakeups b)
+	ns_ip b addr add 2001:db8::7/64 dev veth0 nodad
+	ns_ip b addr del 2001:db8::2/64 dev veth0
+	said 3 two
+	assert_eq wakeups "$(counter wakeups b)" "$before"
+	no_drops
+	unload_in b
+	kill "$listener"
+	wait "$listener" || true
+}
+
 relay_ipv4() {
 	address_changes relay 192.0.2.1 192.0.2.2 192.0.2.7 24 0.0.0.0
 }
@@ -270,6 +289,7 @@ ksocket_run_tests \
 	relay_ipv6:"relay, IPv6: likewise" \
 	text_ipv4:"text, IPv4: likewise" \
 	text_ipv6:"text, IPv6: likewise" \
+	other_family:"relay, IPv4: IPv6 addresses come and go" \
 	user_sends:"what user space has it send" \
 	under_flood:"addresses that change under a flood" \
 	route_ipv4:"IPv4: the best route moves to another device" \

@@ -2,9 +2,9 @@
 /*
  * Services follow the addresses and the devices of the host.
  *
- * A change of IPv4 addresses or routes, and of IPv6 routes, makes the route that a
- * socket has found stale. The address of an IPv6 socket may go and leave the route
- * as it is: such changes are counted here.
+ * A route that a socket has found is stale after any change of IPv4 addresses and
+ * routes and of IPv6 routes, and after an IPv6 address is gone (rt_genid_bump_ipv6()).
+ * Addresses need no care here but for the device in a link-local one.
  *
  * A socket is bound to the index of a device, and a service to a device that people
  * know by its name. A device that is renamed keeps its index, and the service takes
@@ -19,8 +19,6 @@
 
 #include <linux/netdevice.h>
 #include <linux/notifier.h>
-#include <net/addrconf.h>
-#include <net/if_inet6.h>
 #include <net/l3mdev.h>
 #include <net/netns/generic.h>
 #include <net/sock.h>
@@ -51,22 +49,6 @@ static struct ksocket_net *ksocket_follow_net(const struct net *net)
 	/* pairs with ksocket_follow_net_init() */
 	return kn && smp_load_acquire(&kn->follow_open) ? kn : NULL;
 }
-
-/* Atomic context. */
-static int ksocket_follow_address6(struct notifier_block *nb,
-				   unsigned long event, void *data)
-{
-	const struct inet6_ifaddr *ifa = data;
-	struct ksocket_net *kn = ksocket_follow_net(dev_net(ifa->idev->dev));
-
-	if (kn)
-		atomic_inc(&kn->addresses_gen);
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block ksocket_follow_addresses6 = {
-	.notifier_call = ksocket_follow_address6,
-};
 
 /* Have the services looked at. @ifindex is that of a device that goes, or 0. */
 static void ksocket_follow_queue(struct ksocket_net *kn, int ifindex)
@@ -430,7 +412,7 @@ static bool ksocket_follow_service(struct ksocket_service *svc)
 	/* The reply sockets are connected again before they send. */
 	if (any || routes) {
 		smp_mb__before_atomic(); /* pairs with the barriers there */
-		atomic_inc(&svc->kn->addresses_gen);
+		atomic_inc(&svc->kn->rebound_gen);
 	}
 	listen = moved[KSOCKET_DEVICE_BOUND] || moved[KSOCKET_DEVICE_LISTEN];
 	/* TCP keeps which ports are taken for each VRF. */
@@ -606,23 +588,13 @@ void ksocket_follow_net_exit(struct ksocket_net *kn)
 }
 
 /**
- * ksocket_follow_init() - look at the addresses and devices of all namespaces from
- * now on
+ * ksocket_follow_init() - look at the devices of all namespaces from now on
  *
  * Return: 0 or a negative errno.
  */
 int ksocket_follow_init(void)
 {
-	int err;
-
-	err = register_inet6addr_notifier(&ksocket_follow_addresses6);
-	if (err)
-		return err;
-
-	err = register_netdevice_notifier(&ksocket_follow_netdevs);
-	if (err)
-		unregister_inet6addr_notifier(&ksocket_follow_addresses6);
-	return err;
+	return register_netdevice_notifier(&ksocket_follow_netdevs);
 }
 
 /**
@@ -631,5 +603,4 @@ int ksocket_follow_init(void)
 void ksocket_follow_exit(void)
 {
 	unregister_netdevice_notifier(&ksocket_follow_netdevs);
-	unregister_inet6addr_notifier(&ksocket_follow_addresses6);
 }

@@ -167,7 +167,7 @@ static int ksocket_udp_connect(struct ksocket_worker *worker,
 static void ksocket_udp_clear_source(struct ksocket_worker *worker)
 {
 	spin_lock_bh(&worker->lock);
-	worker->reply_gen = atomic_read(&worker->svc->kn->addresses_gen) - 1;
+	worker->reply_gen = atomic_read(&worker->svc->kn->rebound_gen) - 1;
 	ksocket_udp_reply_drop(worker);
 	spin_unlock_bh(&worker->lock);
 	ksocket_worker_kick(worker);
@@ -222,7 +222,7 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 	sock_set_rcvbuf(sock->sk, 1);
 	ksocket_sock_set_sndbuf(sock->sk, cfg->sndbuf);
 	ksocket_udp_set_no_wait(sock->sk);
-	gen = atomic_read(&worker->svc->kn->addresses_gen);
+	gen = atomic_read(&worker->svc->kn->rebound_gen);
 	smp_rmb();	/* what it is about is read after it */
 	err = ksocket_udp_connect(worker, sock);
 	if (!err)
@@ -243,7 +243,7 @@ int ksocket_udp_open_reply(struct ksocket_worker *worker,
 
 static int ksocket_udp_reconnect(struct ksocket_worker *worker)
 {
-	int gen = atomic_read(&worker->svc->kn->addresses_gen);
+	int gen = atomic_read(&worker->svc->kn->rebound_gen);
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	struct socket *sock = worker->reply;
 	union ksocket_addr addr = {};

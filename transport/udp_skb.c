@@ -540,7 +540,7 @@ ksocket_udp_reply_check_inline(struct ksocket_worker *worker)
 
 	if (unlikely(worker->reply->sk->sk_state != TCP_ESTABLISHED ||
 		     worker->reply_gen !=
-		     atomic_read(&worker->svc->kn->addresses_gen)))
+		     atomic_read(&worker->svc->kn->rebound_gen)))
 		return -EOPNOTSUPP;
 	if (likely(flow->dst && dst_check(flow->dst, flow->cookie)))
 		return 0;
@@ -551,8 +551,6 @@ ksocket_udp_reply_check_inline(struct ksocket_worker *worker)
 /**
  * ksocket_udp_reply_check() - follow the routes to the receiver
  * @worker: the worker, its lock held
- *
- * The route of IPv6 does not depend on the address, so changes of those count too.
  *
  * Return: 0; -EOPNOTSUPP when the reply socket has to be connected again, as it is
  * not, or would send from another address; or why there is no way.
