@@ -512,6 +512,20 @@ static int ksocket_udp_reply_choose(struct ksocket_worker *worker,
 }
 
 /*
+ * An IPv6 address that goes makes routes stale some time before it can no longer be
+ * chosen, and after its own local route is gone. A route is found whatever it is to
+ * come from, so a choice in between would last until the next change. IPv4 finds none.
+ */
+static bool ksocket_udp_reply_is_gone(struct ksocket_worker *worker)
+{
+	const union ksocket_addr *addr = &worker->reply_flows[0].to;
+
+	return addr->sa.sa_family == AF_INET6 &&
+	       !ksocket_guard_is_local(worker->svc->net, addr,
+				       worker->svc->cfg.reply_ifindex);
+}
+
+/*
  * The route is stale, or there was none yet. Other hosts make it stale at will, with
  * ICMP messages, and so does each change of any route: as long as the address stays,
  * so does the socket. As when it connects, the address is chosen first.
@@ -527,10 +541,15 @@ static noinline_for_stack int ksocket_udp_reply_renew(struct ksocket_worker *wor
 	err = ksocket_udp_reply_choose(worker, &flow->to);
 	if (!err)
 		err = ksocket_udp_lookup(worker->reply->sk, flow, 0);
-	if (!err)
-		WRITE_ONCE(worker->reply_local,
-			   flow->dst->dev->flags & IFF_LOOPBACK);
-	return err;
+	if (err)
+		return err;
+
+	if (ksocket_udp_reply_is_gone(worker)) {
+		ksocket_udp_reply_drop(worker);
+		return -EOPNOTSUPP;
+	}
+	WRITE_ONCE(worker->reply_local, flow->dst->dev->flags & IFF_LOOPBACK);
+	return 0;
 }
 
 static __always_inline int
