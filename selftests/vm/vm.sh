@@ -187,8 +187,12 @@ else
 	# which takes four times as long. String instructions it executes byte by
 	# byte where the kernel believes them to be fast.
 	cmdline="$cmdline norandmaps"
+	# On 32-bit ARM processors that took turns waited for each other for ever, before
+	# init (multi_cpu_stop).
+	turns=single
+	[ "$arch" != armhf ] || turns=multi
 	cpu=$(kernel_get "$kernel" CPU | sed "s/^-\$/$TCG_CPU,-erms,-fsrm/")
-	set -- "$@" -accel "tcg,thread=${KSOCKET_TCG_THREAD:-single}" -cpu "$cpu"
+	set -- "$@" -accel "tcg,thread=${KSOCKET_TCG_THREAD:-$turns}" -cpu "$cpu"
 fi
 
 set -- "$@" -append "$cmdline $append"
