@@ -16,6 +16,10 @@ PORT=7000
 FAULTS=/sys/kernel/debug
 FAULT_TIMES=1000000 # more than any test injects
 
+# What of a long walk fails.
+SOME=(-s 3 -f $((RANDOM % 3 + 1)))
+[ -z "${KSOCKET_SOAK:-}" ] || SOME=(-s 1)
+
 _can_fault() {
 	if ! [ -e /proc/self/fail-nth ] || ! [ -d $FAULTS/failslab ]; then
 		skip "this kernel has no fault injection"
@@ -57,19 +61,13 @@ only_below() {
 	done
 }
 
-# some: into SOME, the options of a walk that fails one in three
-some() {
-	SOME=()
-	[ -n "${KSOCKET_SOAK:-}" ] || SOME=(-s 3 -f $((RANDOM % 3 + 1)))
-	echo "${SOME[*]}"
-}
-
 # walk [OPTION... --] THREADS PARAMETER...
 walk() {
 	local options=()
 	if [[ $1 = -* ]]; then
 		until [ "$1" = -- ]; do options+=("$1"); shift; done
 		shift
+		echo "${options[*]}"
 	fi
 	_can_fault
 	_reset
@@ -95,16 +93,14 @@ walk_text_two_threads() {
 }
 
 walk_tcp() {
-	some
-	walk -t ${SOME[@]+"${SOME[@]}"} -- 2 proto=tcp mode=relay threads=2 listen_addr=:: \
+	walk -t "${SOME[@]}" -- 2 proto=tcp mode=relay threads=2 listen_addr=:: \
 		reply_port=9
 }
 
 walk_uplink() {
 	local threads=1
 	[ -z "${KSOCKET_SOAK:-}" ] || threads=2
-	some
-	walk ${SOME[@]+"${SOME[@]}" --} $threads mode=relay threads=$threads reply_proto=tcp
+	walk "${SOME[@]}" -- $threads mode=relay threads=$threads reply_proto=tcp
 }
 
 walk_beacon_sink() {
